@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* Foreign text on a terminal or in a log line: control characters could move
+ * the cursor, forge lines or turn the reading direction round. */
+
+/* A copy in which C0, DEL, C1, U+2028/9 and the bidirectional controls are
+ * shown escaped (\n, \t, \xHH, \u{HHHH}) and a backslash is doubled. text is
+ * valid UTF-8. */
+char *terminal_escape(const char *text);

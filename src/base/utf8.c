@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "macros.h"
+#include "utf8.h"
+
+char *utf8_repair(const void *text, size_t size) {
+        const char *p = text;
+        GString *out;
+
+        while (size > 0 && p[size - 1] == '\0')
+                size--;
+
+        out = g_string_sized_new(size);
+        while (size > 0) {
+                const char *end;
+                gunichar c;
+
+                (void) g_utf8_validate(p, (gssize) size, &end);
+                g_string_append_len(out, p, end - p);
+                size -= (size_t) (end - p);
+                p = end;
+                if (size == 0)
+                        break;
+
+                /* A character that merely stops too early was cut by the sender. */
+                c = *p == '\0' ? (gunichar) -1 : g_utf8_get_char_validated(p, (gssize) size);
+                if (c == (gunichar) -2)
+                        break;
+
+                g_string_append(out, "\357\277\275");
+                p++;
+                size--;
+        }
+
+        return g_string_free(out, FALSE);
+}
+
+size_t utf8_cut(const char *text, size_t limit) {
+        size_t size = strlen(text);
+
+        if (size <= limit)
+                return size;
+        while (limit > 0 && ((unsigned char) text[limit] & 0xC0) == 0x80)
+                limit--;
+        return limit;
+}

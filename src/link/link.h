@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* A way to one radio that carries whole companion frames (wire reference 1).
+ * Every transport keeps this contract, so nothing above knows which it is. */
+
+#include <glib.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+/* Why a link ended, in the words of the radio state's Reason (design,
+ * section 3). */
+typedef enum LinkEnd {
+        LINK_END_NOT_PLUGGED, /* the device or adapter is not there */
+        LINK_END_REFUSED,     /* there, and said no: port closed, permission, busy */
+        LINK_END_UNREACHABLE, /* no route, no name, no answer to the connect */
+        LINK_END_LOST,        /* was open; closed by the other side or pulled */
+        LINK_END_PROTOCOL,    /* the byte stream makes no sense any more */
+        _LINK_END_MAX,
+        _LINK_END_INVALID = -22,
+} LinkEnd;
+
+const char *link_end_to_string(LinkEnd end);
+
+typedef struct Link Link;
+
+typedef struct LinkHandler {
+        /* Frames may be sent from here on. */
+        void (*opened)(Link *link, void *userdata);
+        /* One whole frame, 1 to 300 bytes, borrowed for the call. */
+        void (*frame)(Link *link, const uint8_t *frame, size_t size, void *userdata);
+        /* The link is dead: nothing follows, link_send() fails with -ENOTCONN. error
+         * is a negative errno, or 0 for an orderly end. The link object stays
+         * until link_close(). Called once at most. */
+        void (*closed)(Link *link, LinkEnd end, int error, void *userdata);
+} LinkHandler;
+
+/* tcp://host[:port]: a name or an IPv4/IPv6 literal. Nothing is opened yet.
+ * A Wi-Fi radio's stream cannot be resynchronised (wire reference 1.2), so
+ * a frame with an impossible length ends the link with LINK_END_PROTOCOL. */
+int link_new_tcp(sd_event *event, const char *host, uint16_t port, const LinkHandler *handler, void *userdata,
+                 Link **ret);
+
+/* Begins to open. Never calls the handler from inside; afterwards exactly one
+ * of opened and closed comes first. Returns 0 or a negative errno, then
+ * without a callback. The attempt ends by itself after 10 s. */
+int link_open(Link *link);
+
+/* Queues one frame of 1 to 176 bytes. Returns 0, -ENOTCONN, -EMSGSIZE, or
+ * -ENOBUFS when more than 64 KiB wait to be written (a stalled peer). */
+int link_send(Link *link, const uint8_t *frame, size_t size);
+
+/* Closes at once, calls nothing, frees. NULL is allowed; returns NULL. Safe
+ * from inside a handler. */
+Link *link_close(Link *link);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_close)

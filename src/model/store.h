@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* What must last: one SQLite file for all radios, the only user of SQLite
+ * (design, section 4, Store), and beside it the spool that takes a raw frame
+ * when a commit fails. Everything else in this room goes through it. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "key.h"
+
+typedef struct Store Store;
+
+/* Opens or makes state_dir/store.db and state_dir/spool. Damage that is found
+ * sets the file aside (store.db.damaged-<time>), begins a new one with a new
+ * history id and logs it loudly. Returns 0; -EPROTONOSUPPORT when the schema is newer than
+ * ours (nothing is touched); -EBUSY when another daemon holds the
+ * directory; another negative errno. Logs its failures. */
+int store_open(const char *state_dir, Store **ret);
+Store *store_close(Store *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)
+
+/* 32 hex digits, new whenever a history was set aside. */
+const char *store_history_id(const Store *store);
+
+/* Before each pop (design, section 4, Receive): 0 when at least 1 MiB is free and
+ * the spool is empty, -ENOSPC, or -EBUSY while the spool holds a frame. */
+int store_check_room(Store *store);
+
+/* The spool: 64 KiB, preallocated, overwritten in place, synced. Takes the
+ * frame with the identity that popped it, the receive time and nothing else.
+ * Returns 0 when it is on the disk. */
+int store_spool_append(Store *store, const PublicKey *identity, uint64_t timestamp_usec, Slice frame);
+
+/* Calls import for every spooled frame, oldest first; a frame for which it
+ * returns 0 is done. Stops at the first negative value and returns it. The spool is
+ * emptied when all are done. A frame may be offered again after a crash in
+ * between: import must go through the duplicate rule. */
+typedef int (*store_spool_import_t)(const PublicKey *identity, uint64_t timestamp_usec, Slice frame,
+                                    void *userdata);
+int store_spool_import(Store *store, store_spool_import_t import, void *userdata);
+
+/* The public key that slot id held last, so that its objects are there before
+ * the radio is. Returns 0 or -ENOENT. */
+int store_get_slot(Store *store, const char *id, PublicKey *ret);
+int store_set_slot(Store *store, const char *id, const PublicKey *identity);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* All radios of the daemon, and the store behind them. */
+
+#include <systemd/sd-event.h>
+
+#include "radio.h"
+#include "store.h"
+
+typedef struct Manager Manager;
+
+/* The store stays the caller's and must outlive the manager. */
+int manager_new(sd_event *event, Store *store, Manager **ret);
+/* Stops everything; open requests complete with OUTCOME_CANCELLED first. */
+Manager *manager_free(Manager *manager);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
+
+/* One observer of all radios. */
+void manager_set_observer(Manager *manager, const RadioObserver *observer, void *userdata);
+
+/* Takes the settings. Loads what the store knows of the slot and, if enabled, begins
+ * to connect at the next turn of the loop. -EEXIST for a known id. */
+int manager_add_radio(Manager *manager, RadioSettings *settings, Radio **ret);
+int manager_remove_radio(Manager *manager, const char *id);
+
+/* Applies a whole new set (a reload): adds, removes, and restarts only
+ * those whose settings differ. Takes ownership of the array and its RadioSettings. */
+int manager_apply(Manager *manager, GPtrArray *settings);
+
+/* In order of addition. */
+GPtrArray *manager_radios(Manager *manager);
+Radio *manager_get_radio(Manager *manager, const char *id);
+Store *manager_store(Manager *manager);
+sd_event *manager_event(Manager *manager);
