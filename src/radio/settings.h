@@ -22,9 +22,9 @@ const char *transport_to_string(Transport transport);
 #define TCP_PORT_DEFAULT 5000 /* wire reference 1.2 */
 
 typedef struct RadioSettings {
-        char *id; /* section name */
-        Transport transport;
-        char *address;       /* host, device path or BLE address, without the scheme */
+        char *id;            /* section name */
+        Transport transport; /* _TRANSPORT_INVALID until set */
+        char *address;       /* host, device path (or "auto"), BLE address or name, without the scheme */
         uint16_t port;       /* tcp */
         bool has_public_key; /* PublicKey=: pinned */
         PublicKey public_key;
@@ -42,6 +42,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RadioSettings, radio_settings_free)
 /* Takes apart "tcp://host[:port]", "tcp://[v6]:port", "serial:/dev/…", "serial:auto",
  * "ble:…". Returns 0 or -EINVAL with *ret_why (static text saying what is expected). */
 int radio_settings_set_transport(RadioSettings *settings, const char *value, const char **ret_why);
+
+/* Whether this version has a link for the transport and address; if not, *ret_why is a static text that
+ * says what it can open. ret_why may be NULL. */
+bool radio_settings_can_open(const RadioSettings *settings, const char **ret_why);
+
+/* Whether nothing differs, so that a reload may leave the radio alone. */
+bool radio_settings_equal(const RadioSettings *a, const RadioSettings *b);
 
 /* 1 to 32 of [A-Za-z0-9_-]. */
 bool radio_id_is_valid(const char *id);
