@@ -21,6 +21,7 @@ typedef enum LinkEnd {
         _LINK_END_INVALID = -22,
 } LinkEnd;
 
+/* "not-plugged", "refused" …; NULL for an invalid one. */
 const char *link_end_to_string(LinkEnd end);
 
 typedef struct Link Link;
@@ -42,6 +43,27 @@ typedef struct LinkHandler {
 int link_new_tcp(sd_event *event, const char *host, uint16_t port, const LinkHandler *handler, void *userdata,
                  Link **ret);
 
+/* What happens to DTR and RTS when a port is opened. Some boards stay mute
+ * without DTR, others are held in reset by either line. */
+typedef enum SerialLines {
+        SERIAL_LINES_DEFAULT, /* by driver and USB id */
+        SERIAL_LINES_OTHER,   /* the opposite of that: for one retry when a radio stays mute */
+        SERIAL_LINES_ON,      /* DTR on, RTS off */
+        SERIAL_LINES_OFF,     /* both off */
+        SERIAL_LINES_KEEP,    /* neither is touched after opening */
+        _SERIAL_LINES_MAX,
+        _SERIAL_LINES_INVALID = -22,
+} SerialLines;
+
+const char *serial_lines_to_string(SerialLines lines);
+
+/* serial:/dev/…: a serial port or pseudo terminal, 115200 8N1, ours alone
+ * while it is open. path is absolute and may be a symbolic link; it is followed each
+ * time the link opens. The stream resynchronises by itself (wire reference
+ * 1.2), so LINK_END_PROTOCOL does not happen here. */
+int link_new_serial(sd_event *event, const char *path, SerialLines lines, const LinkHandler *handler,
+                    void *userdata, Link **ret);
+
 /* Begins to open. Never calls the handler from inside; afterwards exactly one
  * of opened and closed comes first. Returns 0 or a negative errno, then
  * without a callback. The attempt ends by itself after 10 s. */
@@ -50,6 +72,11 @@ int link_open(Link *link);
 /* Queues one frame of 1 to 176 bytes. Returns 0, -ENOTCONN, -EMSGSIZE, or
  * -ENOBUFS when more than 64 KiB wait to be written (a stalled peer). */
 int link_send(Link *link, const uint8_t *frame, size_t size);
+
+/* For people: what went wrong and, where that is known, what to do about it. From closed() on until
+ * link_close(); before that "". The link itself logs nothing above debug, so
+ * that each failure is logged once, by the one who knows how often it failed. */
+const char *link_why(const Link *link);
 
 /* Closes at once, calls nothing, frees. NULL is allowed; returns NULL. Safe
  * from inside a handler. */
