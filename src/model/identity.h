@@ -7,7 +7,10 @@
  * is durable.
  *
  * Functions that write return 0 or more, or a negative errno of the store
- * (-ENOSPC, -EIO, -EROFS, -EUCLEAN for damage); then nothing has changed. */
+ * (-ENOSPC, -EIO, -EROFS, -EBUSY, -EUCLEAN for damage); then nothing has
+ * changed, but for -EUCLEAN, with which the whole history was set aside
+ * (history_lost): the same call may be made again and goes to the new one.
+ * They are logged already. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -32,6 +35,9 @@ typedef struct IdentityObserver {
         void (*message_changed)(Identity *identity, const Message *message, MessageChange what,
                                 void *userdata);
         void (*messages_deleted)(Identity *identity, const uint64_t *ids, size_t n, void *userdata);
+        /* The store was damaged and set aside: all messages are gone, and store_history_id() is another.
+         * Contacts and channels stay; contact_changed and channel_changed tell of their unread counts. */
+        void (*history_lost)(Identity *identity, void *userdata);
 } IdentityObserver;
 
 /* Loads from the store, or begins an empty one. */
@@ -46,8 +52,10 @@ const PublicKey *identity_key(const Identity *identity);
 Store *identity_store(const Identity *identity);
 
 /* Several writes as one transaction (a contact dump). Observers are called
- * after the commit, not before. They don't nest; identity_receive() and the
- * other message functions must not be called in between. */
+ * after the commit, not before. They don't nest, and must be over before control goes back to
+ * the event loop: the transaction is the store's, and every other writer gets -EBUSY meanwhile, also
+ * identity_receive() and the other message functions. After a failed write in between, identity_commit()
+ * returns its error and nothing has changed; identity_rollback() after a failed commit is harmless. */
 int identity_begin(Identity *identity);
 int identity_commit(Identity *identity);
 void identity_rollback(Identity *identity);
@@ -81,16 +89,19 @@ int identity_set_contacts_mark(Identity *identity, uint32_t since, uint32_t radi
 
 /* -- channels ------------------------------------------------------------ */
 
-/* Channels that sit in a slot now. */
+#define IDENTITY_SLOTS_MAX 256
+
+/* Channels that sit in a slot now. A secret that sits in several is one channel: identity_get_slot() gives it
+ * for each of them, and its slot is the lowest. */
 size_t identity_n_slots(const Identity *identity);
 Channel *identity_get_slot(Identity *identity, unsigned slot);  /* NULL: empty */
 Channel *identity_get_channel(Identity *identity, uint64_t id); /* also without a slot; may be NULL */
 Channel *identity_find_channel_name(Identity *identity, const char *name,
                                     size_t *ret_n); /* in a slot; exact */
 
-/* What the radio says of a slot. secret NULL, or all zero with an empty name: empty. Another secret in the
- * slot is another channel: channel_removed, then channel_added. A known secret gets
- * its old id back, so that its messages are there again. */
+/* What the radio says of a slot, below IDENTITY_SLOTS_MAX (-EINVAL). secret NULL, or all zero with an empty
+ * name: empty. Another secret in the slot is another channel: channel_removed, then channel_added. A known
+ * secret gets its old id back, so that its messages are there again. */
 int identity_set_slot(Identity *identity, unsigned slot, const char *name,
                       const uint8_t secret[CHANNEL_SECRET_SIZE], ChannelKind kind);
 
@@ -105,8 +116,12 @@ typedef enum ReceiveResult {
  * returns. message->id is set, to the earlier one for a duplicate. */
 int identity_receive(Identity *identity, Message *message, ReceiveResult *ret);
 
+#define IDENTITY_TOKEN_MAX      128  /* bytes */
+#define IDENTITY_TOKENS_PER_UID 1024 /* the oldest is forgotten */
+
 /* Commits one outgoing message as queued. A token (may be NULL) that this uid used within
- * 24 h gives the message of then: returns 1 and nothing is added. */
+ * 24 h gives the message of then: returns 1, message->id is that of then (it may be deleted by now), and
+ * nothing is added. -EINVAL for a token that is empty or too long. */
 int identity_queue(Identity *identity, Message *message, uint32_t uid, const char *token);
 
 /* One transaction: the fields named in set, and the attempt if add_attempt. */
@@ -123,7 +138,8 @@ typedef struct MessageUpdate {
         uint8_t expected_ack[4];
 } MessageUpdate;
 
-/* Returns 0, -ENOENT. The sender timestamp also raises identity_last_timestamp(). */
+/* Returns 0 (also when nothing differs; then nobody is told), -ENOENT. The sender timestamp also raises
+ * identity_last_timestamp(). */
 int identity_update_message(Identity *identity, uint64_t id, const MessageUpdate *update);
 
 /* The message any of whose attempts expects this acknowledgement, newest first, within 7 days; 0: none. */
@@ -132,7 +148,8 @@ uint64_t identity_find_ack(Identity *identity, const uint8_t ack[4]);
 /* The highest timestamp that ever went out under this identity, s. */
 uint32_t identity_last_timestamp(const Identity *identity);
 
-/* NULL when unknown, of another identity, or deleted. */
+/* NULL when unknown, of another identity, or deleted; the caller's. A message that came from a prefix only
+ * has its peer key here as soon as exactly one contact begins with it. */
 Message *identity_get_message(Identity *identity, uint64_t id);
 
 typedef struct MessageFilter {
@@ -163,6 +180,8 @@ int identity_window(Identity *identity, size_t limit, GArray **ret); /* uint64_t
 uint64_t identity_last_message_id(const Identity *identity);
 uint64_t identity_unread(const Identity *identity);
 
+/* Returns how many changed. Unknown ids are passed over. */
 int identity_mark_read(Identity *identity, const uint64_t *ids, size_t n);
-/* Open own messages are refused with -EBUSY. */
+/* Returns how many went; unknown ids are passed over. If one of them is an own message that is still open,
+ * none goes: -EBUSY. */
 int identity_delete_messages(Identity *identity, const uint64_t *ids, size_t n);

@@ -14,6 +14,9 @@
 
 typedef struct Store Store;
 
+#define STORE_SPOOL_FRAME_MAX 448 /* bytes */
+#define STORE_SPOOL_FRAMES    128
+
 /* Opens or makes state_dir/store.db and state_dir/spool. Damage that is found
  * sets the file aside (store.db.damaged-<time>), begins a new one with a new
  * history id and logs it loudly. Returns 0; -EPROTONOSUPPORT when the schema is newer than
@@ -26,13 +29,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)
 /* 32 hex digits, new whenever a history was set aside. */
 const char *store_history_id(const Store *store);
 
+/* After an unclean stop a thread reads the whole file through, while everything else goes on. The descriptor
+ * becomes readable when it is done; -EBADF when no check is under way. */
+int store_check_fd(const Store *store);
+
+/* Takes the result: 0 when all is well (or no check was under way), -EAGAIN when it is not done yet, -EUCLEAN
+ * when damage was found; then the file is set aside by now (identities tell their observers: history_lost).
+ */
+int store_check_finish(Store *store);
+
 /* Before each pop (design, section 4, Receive): 0 when at least 1 MiB is free and
  * the spool is empty, -ENOSPC, or -EBUSY while the spool holds a frame. */
 int store_check_room(Store *store);
 
 /* The spool: 64 KiB, preallocated, overwritten in place, synced. Takes the
  * frame with the identity that popped it, the receive time and nothing else.
- * Returns 0 when it is on the disk. */
+ * Returns 0 when it is on the disk, -EMSGSIZE when the frame is longer than STORE_SPOOL_FRAME_MAX, -ENOSPC
+ * when the spool is full. */
 int store_spool_append(Store *store, const PublicKey *identity, uint64_t timestamp_usec, Slice frame);
 
 /* Calls import for every spooled frame, oldest first; a frame for which it
