@@ -9,7 +9,6 @@ event, and fails with the story of the signals so far when its time is over.
 
 import contextlib
 import os
-import select
 import time
 import unittest
 
@@ -230,6 +229,15 @@ class Client:
 
         return self.wait(reached, f"{path} in {states}", timeout)
 
+    def wait_until(self, moment):
+        """Runs the loop until this time of the monotonic clock: for kills at random moments, not for events."""
+        while (left := moment - time.monotonic()) > 0:
+            timer = GLib.timeout_source_new(max(1, int(left * 1000)))
+            timer.set_callback(lambda *_: GLib.SOURCE_REMOVE)
+            timer.attach(self.context)
+            self.context.iteration(True)
+            timer.destroy()
+
     def settle(self):
         """Everything that the daemon had sent before this call is in signals afterwards."""
         self.call(ROOT, "org.freedesktop.DBus.Peer", "Ping")
@@ -329,11 +337,3 @@ class Case(unittest.TestCase):
     def received(self, client, radio="sim", since=0):
         """The records of Received so far, in order."""
         return [s.arguments[2] for s in client.find_signals("Received", "Messages", radio_path(radio), since=since)]
-
-
-def monotonic():
-    return time.monotonic()
-
-
-def wait_fd(fd, timeout=TIMEOUT):
-    return bool(select.select([fd], [], [], timeout)[0])

@@ -68,7 +68,7 @@ def find_program(name):
 class Program:
     """A process in the background whose stderr goes to a file."""
 
-    def __init__(self, name, argv, directory, env=None, stdout=None, preexec=None):
+    def __init__(self, name, argv, directory, env=None, stdout=None):
         self.name = name
         self.argv = argv
         self.log_path = os.path.join(directory, name + ".log")
@@ -79,7 +79,6 @@ class Program:
             stdout=subprocess.PIPE if stdout is None else stdout,
             stderr=self._log,
             env=env,
-            preexec_fn=preexec,
         )
         self._buffer = b""
 
@@ -199,13 +198,13 @@ class Sim(Program):
 class Daemon(Program):
     """meshcored --session."""
 
-    def __init__(self, directory, bus, config, state_dir, name="meshcored", arguments=(), preexec=None):
+    def __init__(self, directory, bus, config, state_dir, name="meshcored", arguments=(), through=()):
         env = dict(os.environ)
         env["DBUS_SESSION_BUS_ADDRESS"] = bus.address
         for variable in ("DBUS_SYSTEM_BUS_ADDRESS", "NOTIFY_SOCKET", "JOURNAL_STREAM"):
             env.pop(variable, None)
         argv = [find_program("meshcored"), "--session", "--config", config, "--state-dir", state_dir]
-        super().__init__(name, argv + list(arguments), directory, env, subprocess.DEVNULL, preexec)
+        super().__init__(name, [*through, *argv, *arguments], directory, env, subprocess.DEVNULL)
 
 
 def config_text(radios):
@@ -254,14 +253,15 @@ class Bed:
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(text)
 
-    def start_daemon(self, radios=None, arguments=(), preexec=None):
-        """radios as for config_text(); None keeps the file of before."""
+    def start_daemon(self, radios=None, arguments=(), through=()):
+        """radios as for config_text(); None keeps the file of before. through: a command
+        that executes the daemon given to it."""
         if self.bus is None:
             self.start_bus()
         if radios is not None:
             self.write_config(radios)
         self.daemon = self._add(
-            Daemon(self.directory, self.bus, self.config, self.state_dir, arguments=arguments, preexec=preexec)
+            Daemon(self.directory, self.bus, self.config, self.state_dir, arguments=arguments, through=through)
         )
         return self.daemon
 

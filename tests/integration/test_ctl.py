@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""meshcorectl from end to end: each verb for people and for programs."""
+
+import json
+import os
+import signal
+import subprocess
+
+from fixture import Case, contact_path, radio_path
+from programs import Program, find_program
+
+RADIO = radio_path("sim")
+USAGE, UNREACHABLE, NOT_FOUND, NOT_DELIVERED, NOT_CONNECTED = 2, 3, 4, 6, 7
+
+
+class Tests(Case):
+    def chat(self, client):
+        return next((k, c["Name"]) for k, c in client.contacts().items() if c["Type"] == "chat")
+
+    def json(self, *arguments):
+        return json.loads(self.bed.ctl(*arguments, "--json").stdout)
+
+    def follow(self, *arguments):
+        """A verb that runs until it is told to stop."""
+        argv = [find_program("meshcorectl"), "--session", *arguments]
+        program = Program("meshcorectl", argv, self.bed.directory, self.bed.environment())
+        self.bed.programs.append(program)
+        return program
+
+    def test_status(self):
+        _, client = self.start()
+        text = self.bed.ctl("status").stdout
+        self.assertIn("ready", text)
+        self.assertIn(client.get(RADIO, "Radio", "Name"), text)
+        status = self.json("status")
+        self.assertIn(client.get("/org/meshcored1", "Manager", "Version"), json.dumps(status))
+        self.assertIn(client.get(RADIO, "Radio", "PublicKey"), json.dumps(status))
+
+    def test_radios(self):
+        _, client = self.start()
+        self.assertIn("ready", self.bed.ctl("radios").stdout)
+        (radio,) = self.json("radios")
+        properties = client.get_all(RADIO, "Radio")
+        for name in ("Id", "State", "Reason", "PublicKey", "Name", "Firmware", "FrequencyHz"):
+            self.assertEqual(radio[name], properties[name])
+
+    def test_contacts(self):
+        _, client = self.start()
+        text = self.bed.ctl("contacts").stdout
+        contacts = client.contacts()
+        shown = {c["Key"]: c for c in self.json("contacts")}
+        self.assertEqual(set(shown), set(contacts))
+        for key, contact in contacts.items():
+            self.assertIn(contact["Name"], text)
+            for name in ("Name", "Type", "OnRadio", "Favourite", "Unread"):
+                self.assertEqual(shown[key][name], contact[name])
+
+    def test_channels(self):
+        _, client = self.start()
+        text = self.bed.ctl("channels").stdout
+        channels = client.channels()
+        shown = {c["Slot"]: c for c in self.json("channels")}
+        self.assertEqual(set(shown), set(channels))
+        for slot, channel in channels.items():
+            self.assertIn(channel["Name"], text)
+            self.assertEqual((shown[slot]["Name"], shown[slot]["Kind"]), (channel["Name"], channel["Kind"]))
+
+    def test_messages(self):
+        sim, client = self.start()
+        _, name = self.chat(client)
+        for i in range(3):
+            sim.control("text", from_=name, text=f"listed {i}")
+        client.wait_signal("Received", "Messages", count=3)
+        text = self.bed.ctl("messages").stdout
+        for i in range(3):
+            self.assertIn(f"listed {i}", text)
+        shown = self.json("messages")
+        self.assertEqual({m["Text"] for m in shown}, {f"listed {i}" for i in range(3)})
+        self.assertEqual({m["Id"] for m in shown}, {r["Id"] for r in client.all_messages()})
+        self.assertEqual(len(self.json("messages", "--limit", "2")), 2)
+
+    def test_send(self):
+        sim, client = self.start()
+        key, name = self.chat(client)
+        self.bed.ctl("send", key, "hello from the shell", "--wait", "delivered")
+        self.assertEqual([t["text"] for t in sim.control("stats")["sent_texts"]], ["hello from the shell"])
+        (record,) = client.all_messages()
+        self.assertEqual((record["State"], record["Peer"]), ("delivered", contact_path("sim", key)))
+        shown = self.json("send", name, "and once more", "--wait", "sent")
+        self.assertIn("and once more", json.dumps(shown))
+        channel = next(iter(client.channels().values()))["Name"]
+        self.bed.ctl("send", channel, "to all", "--wait", "sent")
+        self.assertEqual(client.all_messages()[-1]["State"], "sent")
+
+    def test_send_failures(self):
+        """Exit status and one line that says what to do."""
+        sim, client = self.start()
+        key, _ = self.chat(client)
+        result = self.bed.ctl("send", "nobody of this name", "x", check=False)
+        self.assertEqual((result.returncode, result.stdout), (NOT_FOUND, ""))
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+        result = self.bed.ctl("send", key, "x" * 500, check=False)
+        self.assertEqual(result.returncode, USAGE)
+        sim.control("link", action="refuse")
+        sim.control("link", action="drop")
+        client.wait_for_state("waiting")
+        result = self.bed.ctl("ping", check=False)
+        self.assertEqual(result.returncode, NOT_CONNECTED)
+        self.assertNotEqual(result.stderr, "")
+
+    def test_monitor(self):
+        """What happens is shown as it happens, one line or one object each, until Ctrl-C."""
+        sim, client = self.start()
+        _, name = self.chat(client)
+        plain, stream = self.follow("monitor"), self.follow("monitor", "--json")
+        # both are subscribed once they have shown something
+        found = {"plain": [], "json": []}
+        count = 0
+        while not (any("watched" in line for line in found["plain"]) and any("watched" in s for s in found["json"])):
+            sim.control("text", from_=name, text=f"watched {count}")
+            count += 1
+            client.wait_signal("Received", "Messages", count=count)
+            self.assertLess(count, 200)
+            for kind, program in (("plain", plain), ("json", stream)):
+                try:
+                    found[kind].append(program.read_line(1))
+                except AssertionError:
+                    pass
+        while "watched" not in found["json"][-1]:
+            found["json"].append(stream.read_line())
+        for line in found["json"]:
+            json.loads(line)
+        for program in (plain, stream):
+            program.process.send_signal(signal.SIGINT)
+            self.assertEqual(program.wait(), 0)
+
+    def test_start_stop_ping(self):
+        _, client = self.start()
+        self.bed.ctl("ping")
+        self.bed.ctl("stop")
+        client.wait_for_state("stopped")
+        self.bed.ctl("start")
+        client.wait_for_state("ready")
+
+    def test_decode(self):
+        """Without a daemon and without a bus."""
+        if self.bed.bus is None:
+            self.bed.start_bus()
+        text = self.bed.run("meshcorectl", "decode", "0106", "83").stdout
+        self.assertEqual(len(text.splitlines()) >= 2, True)
+        lines = self.bed.run("meshcorectl", "decode", "--json", "0106", "83").stdout.splitlines()
+        objects = [json.loads(line) for line in lines]
+        self.assertEqual([o["code"] for o in objects], [1, 0x83])
+        for o in objects:
+            self.assertEqual(set(o), {"code", "name", "fields"})
+        result = self.bed.run("meshcorectl", "decode", "--json", "0106", "zz", "83", check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(["error" in json.loads(line) for line in result.stdout.splitlines()], [False, True, False])
+
+    def test_decode_vectors(self):
+        """Every event of the golden vectors: exactly the keys, spellings and units that they have."""
+        self.bed.start_bus()
+        path = os.path.join(os.path.dirname(__file__), "..", "data", "vectors.json")
+        with open(path, encoding="utf-8") as file:
+            vectors = json.load(file)
+        entries = [e for e in vectors["events"] if "fields" in e]
+        self.assertGreater(len(entries), 50)
+        output = self.bed.run("meshcorectl", "decode", "--json", *[e["frame"] for e in entries]).stdout.splitlines()
+        self.assertEqual(len(output), len(entries))
+        for line, entry in zip(output, entries):
+            expected = {"code": entry["code"], "name": entry["name"], "fields": entry["fields"]}
+            self.assertEqual(json.loads(line), expected, entry["id"])
+
+    def test_help(self):
+        """Every verb explains itself with an example."""
+        self.bed.start_bus()
+        overview = self.bed.run("meshcorectl", "--help").stdout
+        for verb in ("status", "radios", "contacts", "channels", "messages", "send", "monitor", "decode"):
+            self.assertIn(verb, overview)
+            text = self.bed.run("meshcorectl", verb, "--help").stdout
+            self.assertIn("meshcorectl " + verb, text)
+        self.assertEqual(self.bed.run("meshcorectl", "fly", check=False).returncode, USAGE)
+        self.assertEqual(self.bed.run("meshcorectl", check=False).returncode in (0, USAGE), True)
+
+    def test_no_daemon(self):
+        self.bed.start_bus()
+        result = self.bed.ctl("status", check=False)
+        self.assertEqual(result.returncode, UNREACHABLE)
+        self.assertIn("meshcored", result.stderr)
+
+    def test_closed_output(self):
+        """A pipe that closes early is no crash."""
+        _, _ = self.start()
+        argv = [find_program("meshcorectl"), "--session", "contacts"]
+        with subprocess.Popen(argv, env=self.bed.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ctl:
+            ctl.stdout.close()
+            ctl.wait(60)
+            self.assertIn(ctl.returncode, (0, 1, -signal.SIGPIPE))
