@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* Shared by the files of this room.
+ *
+ * A BusRadio follows a radio whether or not there is a connection; its slots
+ * live as long as a connection. Nothing is emitted before the name is owned:
+ * what changed until then is simply there when a client looks. */
+
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#include "backoff.h"
+#include "bus.h"
+#include "macros.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
+
+#define BUS_MANAGER  "org.meshcored1.Manager"
+#define BUS_RADIO    "org.meshcored1.Radio"
+#define BUS_CONTACTS "org.meshcored1.Contacts"
+#define BUS_CONTACT  "org.meshcored1.Contact"
+#define BUS_CHANNELS "org.meshcored1.Channels"
+#define BUS_CHANNEL  "org.meshcored1.Channel"
+#define BUS_MESSAGES "org.meshcored1.Messages"
+#define BUS_MESSAGE  "org.meshcored1.Message"
+
+/* Most messages of a radio that are announced as objects. */
+#define BUS_WINDOW_MAX 256
+/* Most calls of one uid that wait for something. */
+#define BUS_CALLERS_MAX 16
+/* Most messages that List returns, and that MarkRead and Delete take. */
+#define BUS_LIST_MAX  500
+#define BUS_BATCH_MAX 1000
+/* Optional signals (adverts) are left out while more than this waits to be written. */
+#define BUS_QUEUE_HIGH 4096
+
+typedef struct BusCache BusCache;
+typedef struct BusCaller BusCaller;
+typedef struct BusRadio BusRadio;
+
+/* What a find callback hands to the handlers and getters of an object. There
+ * is one of each kind in a BusRadio, valid until the next is looked up: sd-bus uses it at once.
+ * A handler that changes the model must not use it afterwards. */
+typedef struct BusContact {
+        BusRadio *radio;
+        Contact *contact;
+} BusContact;
+
+typedef struct BusChannel {
+        BusRadio *radio;
+        Channel *channel;
+} BusChannel;
+
+typedef struct BusMessage {
+        BusRadio *radio;
+        const Message *message;
+} BusMessage;
+
+struct BusRadio {
+        Bus *bus;
+        Radio *radio;
+        Identity *identity; /* the one that is observed; NULL while the radio has none */
+        char *path;
+        GPtrArray *slots;
+        GHashTable *window; /* ids of the announced messages */
+        bool window_stale;
+        BusCache *cache;
+        BusContact found_contact;
+        BusChannel found_channel;
+        BusMessage found_message;
+};
+
+struct Bus {
+        sd_event *event;
+        Manager *manager;
+        BusKind kind;
+        sd_bus *conn; /* NULL between connections */
+        bool owned;
+        bool told_waiting; /* that there is no bus yet */
+        sd_event_source *retry;
+        Backoff backoff;
+        bus_ready_t ready;
+        void *ready_userdata;
+        GPtrArray *slots;
+        GPtrArray *radios;
+        GHashTable *uids;    /* unique name → uid; a unique name never has another owner */
+        GQueue callers;      /* BusCaller */
+        GQueue changes;      /* in order of the first change */
+        GHashTable *changed; /* path → link in changes */
+        sd_event_source *flush;
+};
+
+/* -- bus.c: the connection ------------------------------------------------ */
+
+/* Without a connection. */
+Bus *bus_new_detached(sd_event *event, Manager *manager, BusKind kind);
+/* Exports everything on conn, takes a reference. bus_claimed() follows when the name is owned. */
+int bus_attach(Bus *bus, sd_bus *conn);
+void bus_claimed(Bus *bus);
+/* Ends the connection and what belongs to it; does not begin a new one. */
+void bus_detach(Bus *bus);
+/* A signal that clients rely on could not be sent: their picture is wrong, so the connection is
+ * given up and another one made. */
+void bus_give_up(Bus *bus, int error, const char *what);
+
+/* -- bus-tree.c: radios and their identities ------------------------------- */
+
+extern const RadioObserver bus_radio_observer; /* userdata: Bus */
+
+/* Neither exports nor announces anything. */
+BusRadio *bus_radio_new(Bus *bus, Radio *radio);
+BusRadio *bus_radio_free(BusRadio *self);
+int bus_radio_export(BusRadio *self);
+void bus_radio_unexport(BusRadio *self);
+/* Announces the messages that belong in the window now, and withdraws those that no longer do. */
+void bus_radio_refresh_window(BusRadio *self);
+/* Through the cache; NULL when there is none. */
+const Message *bus_radio_get_message(BusRadio *self, uint64_t id);
+/* The channel whose object has this slot in its path; NULL when there is none. */
+Channel *bus_radio_get_channel(BusRadio *self, unsigned slot);
+
+/* A getter of a property, and a find callback, as sd-bus wants them. */
+#define BUS_GETTER(name)                                                                            \
+        static int property_get_##name(sd_bus *conn, const char *object, const char *interface,     \
+                                       const char *property, sd_bus_message *reply, void *userdata, \
+                                       sd_bus_error *error)
+#define BUS_PROPERTY(name, type, getter, flags) SD_BUS_PROPERTY(name, type, property_get_##getter, 0, flags)
+
+/* -- the interfaces ------------------------------------------------------- */
+
+extern const sd_bus_vtable bus_manager_vtable[];
+extern const sd_bus_vtable bus_radio_vtable[];    /* userdata: BusRadio */
+extern const sd_bus_vtable bus_contacts_vtable[]; /* BusRadio */
+extern const sd_bus_vtable bus_channels_vtable[]; /* BusRadio */
+extern const sd_bus_vtable bus_messages_vtable[]; /* BusRadio */
+extern const sd_bus_vtable bus_contact_vtable[];  /* BusContact */
+extern const sd_bus_vtable bus_channel_vtable[];  /* BusChannel */
+extern const sd_bus_vtable bus_message_vtable[];  /* BusMessage */
+
+/* Emitters, next to the interface that describes the signal. Each does nothing while the name is not owned.
+ */
+void bus_emit_state_changed(BusRadio *self, RadioState from, RadioState to, RadioReason reason);
+void bus_emit_identity_changed(BusRadio *self, const PublicKey *from, const PublicKey *to);
+void bus_emit_advert_heard(BusRadio *self, const Contact *contact, bool stored);
+void bus_emit_full(BusRadio *self);
+void bus_emit_received(BusRadio *self, const Message *message);
+void bus_emit_message_state(BusRadio *self, const Message *message);
+void bus_emit_deleted(BusRadio *self, const uint64_t *ids, size_t n);
+
+void bus_queue_radio(BusRadio *self, RadioChange what);
+void bus_queue_contact(BusRadio *self, const Contact *contact, ContactChange what);
+void bus_queue_channel(BusRadio *self, const Channel *channel, ChannelChange what);
+void bus_queue_message(BusRadio *self, const Message *message, MessageChange what);
+
+/* The keys Type, Name, Location, LastAdvertUSec of a contact, and Stored. */
+int bus_append_advert(sd_bus_message *m, const Contact *contact, bool stored);
+
+/* -- bus-changes.c: announcements and coalesced changes ---------------------- */
+
+bool bus_can_emit(const Bus *bus);
+void bus_emit_added(Bus *bus, const char *path);
+/* interfaces: NULL-terminated, those of ours. */
+void bus_emit_removed(Bus *bus, const char *path, const char *const *interfaces);
+/* A new signal, or NULL while nothing may be emitted. */
+sd_bus_message *bus_signal_new(Bus *bus, const char *path, const char *interface, const char *member);
+/* Takes the signal, built with result r. */
+void bus_signal_send(Bus *bus, sd_bus_message *signal, int r);
+/* interface and property are static strings. */
+void bus_queue_changed(Bus *bus, const char *path, const char *interface, const char *property);
+/* Drops what is queued for path. */
+void bus_forget_changes(Bus *bus, const char *path);
+/* At the next turn of the loop. */
+void bus_schedule_flush(Bus *bus);
+void bus_changes_init(Bus *bus);
+void bus_changes_clear(Bus *bus);
+
+/* -- bus-path.c ----------------------------------------------------------- */
+
+char *bus_path_radio(const char *id);
+char *bus_path_contact(const BusRadio *self, const PublicKey *key);
+char *bus_path_channel(const BusRadio *self, const Channel *channel);
+char *bus_path_message(const BusRadio *self, uint64_t id);
+/* The conversation's side of a message, "/" when there is no object; allocated. */
+char *bus_path_peer(const BusRadio *self, const Message *message);
+char *bus_path_message_channel(const BusRadio *self, const Message *message);
+
+/* Take a path apart; -EINVAL when it is not of this radio and kind. */
+int bus_path_parse_contact(const BusRadio *self, const char *path, PublicKey *ret);
+int bus_path_parse_channel(const BusRadio *self, const char *path, unsigned *ret);
+int bus_path_parse_message(const BusRadio *self, const char *path, uint64_t *ret);
+
+/* -- bus-cache.c: messages that were read lately ------------------------------ */
+
+BusCache *bus_cache_new(size_t capacity);
+BusCache *bus_cache_free(BusCache *cache);
+/* Valid until the next call of another function. */
+const Message *bus_cache_get(BusCache *cache, uint64_t id);
+/* Takes the message, and replaces an older state of it. */
+const Message *bus_cache_put(BusCache *cache, Message *message);
+bool bus_cache_has(const BusCache *cache, uint64_t id);
+void bus_cache_drop(BusCache *cache, uint64_t id);
+void bus_cache_clear(BusCache *cache);
+
+/* -- bus-record.c ----------------------------------------------------------- */
+
+/* One property of a message, as a bare value. -ENOENT for an unknown name. */
+int bus_record_append_field(sd_bus_message *m, const BusRadio *self, const Message *message,
+                            const char *name);
+/* All of them, as a{sv}. */
+int bus_record_append(sd_bus_message *m, const BusRadio *self, const Message *message);
+/* One entry of an a{sv}; the value is given as to sd_bus_message_append(). */
+int bus_append_entry(sd_bus_message *m, const char *key, const char *type, ...);
+/* Checks, in debugging builds, what sd-bus would refuse. */
+const char *bus_text(const char *text);
+
+/* -- bus-errors.c: the one map from outcomes to names ----------------------- */
+
+const char *bus_error_name(OutcomeCode code);
+/* For the end of a handler: sets error and returns a negative errno. */
+int bus_error_outcome(sd_bus_error *error, const Outcome *outcome);
+int bus_error_set(sd_bus_error *error, OutcomeCode code, const char *format, ...)
+                __attribute__((format(printf, 3, 4)));
+/* A negative errno of the model. */
+int bus_error_errno(sd_bus_error *error, int r, const char *what);
+/* For a call that is answered later. */
+void bus_reply_outcome(sd_bus_message *call, const Outcome *outcome);
+
+/* -- bus-auth.c: who may do what -------------------------------------------- */
+
+typedef enum BusAction {
+        BUS_ACTION_READ,
+        BUS_ACTION_SEND,
+        BUS_ACTION_CONFIGURE,
+        BUS_ACTION_ADMINISTER,
+        _BUS_ACTION_MAX,
+        _BUS_ACTION_INVALID = -22,
+} BusAction;
+
+const char *bus_action_to_string(BusAction action);
+
+/* The right that a method needs; administer for one that the table does not know. */
+BusAction bus_auth_action(const char *interface, const char *member);
+/* What may be decided from the uid alone: 1 allowed, 0 refused. */
+int bus_auth_decide(BusKind kind, BusAction action, uid_t sender, uid_t own);
+
+/* Whether the sender of call may do it. Returns > 0 when it may, 0 when the call will be
+ * dispatched again once that is decided (return 1 from the handler then), or a negative errno with error set.
+ */
+int bus_authorize(Bus *bus, sd_bus_message *call, sd_bus_error *error);
+/* Who called. */
+int bus_caller_uid(Bus *bus, sd_bus_message *call, uid_t *ret, sd_bus_error *error);
+
+/* -- bus-track.c: calls that are answered later ------------------------------- */
+
+/* How far a message must have come. */
+typedef enum BusWait {
+        BUS_WAIT_QUEUED,
+        BUS_WAIT_SENT,
+        BUS_WAIT_DELIVERED,
+        _BUS_WAIT_MAX,
+        _BUS_WAIT_INVALID = -22,
+} BusWait;
+
+/* Remembers call, under the limit of its uid. With -EBUSY and error set when that is reached. */
+int bus_caller_new(Bus *bus, sd_bus_message *call, BusCaller **ret, sd_bus_error *error);
+BusCaller *bus_caller_free(BusCaller *caller);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusCaller, bus_caller_free)
+/* The call to answer; NULL when the caller or the connection is gone. */
+sd_bus_message *bus_caller_call(BusCaller *caller);
+/* Takes the caller, who is answered when the message gets there, or cannot any more. */
+void bus_caller_wait(BusCaller *caller, BusRadio *radio, const Message *message, BusWait wait);
+void bus_callers_message_changed(BusRadio *radio, const Message *message);
+/* The objects of radio go: those who wait there get Cancelled. */
+void bus_callers_radio_gone(BusRadio *radio);
+/* The connection goes: with answer, waiting calls are told; otherwise they are dropped. */
+void bus_callers_detach(Bus *bus, bool answer);
+
+/* -- bus-options.c ----------------------------------------------------------- */
+
+/* A key that a{sv} may have. types lists the basic types it may come in; ret is a const char ** for
+ * strings and paths (borrowed from the message), int * for b, uint64_t * for t. Left alone when
+ * the key is missing. */
+typedef struct BusOption {
+        const char *key;
+        const char *types;
+        void *ret;
+} BusOption;
+
+int bus_read_options(sd_bus_message *m, const BusOption *options, size_t n, sd_bus_error *error);
+
+/* -- bus-send.c --------------------------------------------------------------- */
+
+typedef struct BusSend {
+        SendOptions options;
+        BusWait wait;
+} BusSend;
+
+/* Reads the options of a SendText from call and authorises it; as bus_authorize(). Strings are
+ * borrowed from the call. */
+int bus_send_begin(Bus *bus, BusSend *ret, sd_bus_message *call, sd_bus_error *error);
+/* Sends, and replies now or later. */
+int bus_send_finish(const BusSend *send, BusRadio *self, const Recipient *to, const char *text,
+                    sd_bus_message *call, sd_bus_error *error);

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bus-internal.h"
+#include "log.h"
+
+/* Follows the radios and their identities, and says on the bus what happens to
+ * them. */
+
+static const char *const radio_interfaces[] = {BUS_RADIO, BUS_CONTACTS, BUS_CHANNELS, BUS_MESSAGES, NULL};
+static const char *const contact_interfaces[] = {BUS_CONTACT, NULL};
+static const char *const channel_interfaces[] = {BUS_CHANNEL, NULL};
+static const char *const message_interfaces[] = {BUS_MESSAGE, NULL};
+
+static void queue_self(BusRadio *self, const char *interface, const char *property) {
+        bus_queue_changed(self->bus, self->path, interface, property);
+}
+
+/* -- the window on the messages ---------------------------------------------- */
+
+static void window_remove(BusRadio *self, uint64_t id) {
+        g_autofree char *path = bus_path_message(self, id);
+
+        bus_emit_removed(self->bus, path, message_interfaces);
+}
+
+static void window_clear(BusRadio *self) {
+        GHashTableIter iter;
+        gpointer id;
+
+        g_hash_table_iter_init(&iter, self->window);
+        while (g_hash_table_iter_next(&iter, &id, NULL))
+                window_remove(self, *(const uint64_t *) id);
+        g_hash_table_remove_all(self->window);
+}
+
+static void window_mark_stale(BusRadio *self) {
+        self->window_stale = true;
+        if (self->bus->conn)
+                bus_schedule_flush(self->bus);
+}
+
+static int compare_ids(const void *a, const void *b) {
+        const uint64_t *x = a, *y = b;
+
+        return *x < *y ? -1 : *x > *y;
+}
+
+void bus_radio_refresh_window(BusRadio *self) {
+        g_autoptr(GHashTable) old = NULL;
+        g_autoptr(GArray) ids = NULL;
+        GHashTableIter iter;
+        gpointer gone;
+        int r;
+
+        if (!self->window_stale || !self->identity)
+                return;
+
+        r = identity_window(self->identity, BUS_WINDOW_MAX, &ids);
+        if (r < 0) {
+                (void) log_error_errno(r, "Cannot tell which messages to announce, keeping those of before");
+                return;
+        }
+        self->window_stale = false;
+        g_array_sort(ids, compare_ids);
+
+        /* All of the new set first: who looks at the first signal finds it as it
+         * will be. */
+        old = g_steal_pointer(&self->window);
+        self->window = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+        for (guint i = 0; i < ids->len; i++) {
+                uint64_t id = g_array_index(ids, uint64_t, i);
+
+                g_hash_table_add(self->window, g_memdup2(&id, sizeof(id)));
+        }
+
+        g_hash_table_iter_init(&iter, old);
+        while (g_hash_table_iter_next(&iter, &gone, NULL))
+                if (!g_hash_table_contains(self->window, gone))
+                        window_remove(self, *(const uint64_t *) gone);
+
+        for (guint i = 0; i < ids->len; i++) {
+                uint64_t id = g_array_index(ids, uint64_t, i);
+                g_autofree char *path = NULL;
+
+                if (g_hash_table_contains(old, &id))
+                        continue;
+                path = bus_path_message(self, id);
+                bus_emit_added(self->bus, path);
+        }
+}
+
+/* -- what happens in an identity ----------------------------------------------- */
+
+static void on_contact_added(Identity *identity, Contact *contact, void *userdata) {
+        BusRadio *self = userdata;
+        g_autofree char *path = bus_path_contact(self, &contact->key);
+
+        bus_emit_added(self->bus, path);
+        queue_self(self, BUS_CONTACTS, "Count");
+        if (contact->on_radio)
+                queue_self(self, BUS_CONTACTS, "OnRadio");
+}
+
+static void on_contact_changed(Identity *identity, Contact *contact, ContactChange what, void *userdata) {
+        BusRadio *self = userdata;
+
+        bus_queue_contact(self, contact, what);
+        if (what & CONTACT_CHANGED_ON_RADIO)
+                queue_self(self, BUS_CONTACTS, "OnRadio");
+}
+
+static void on_contact_removed(Identity *identity, Contact *contact, void *userdata) {
+        BusRadio *self = userdata;
+        g_autofree char *path = bus_path_contact(self, &contact->key);
+
+        bus_emit_removed(self->bus, path, contact_interfaces);
+        queue_self(self, BUS_CONTACTS, "Count");
+        if (contact->on_radio)
+                queue_self(self, BUS_CONTACTS, "OnRadio");
+}
+
+static void on_channel_added(Identity *identity, Channel *channel, void *userdata) {
+        BusRadio *self = userdata;
+        g_autofree char *path = bus_path_channel(self, channel);
+
+        bus_emit_added(self->bus, path);
+}
+
+static void on_channel_changed(Identity *identity, Channel *channel, ChannelChange what, void *userdata) {
+        bus_queue_channel(userdata, channel, what);
+}
+
+static void on_channel_removed(Identity *identity, Channel *channel, void *userdata) {
+        BusRadio *self = userdata;
+        g_autofree char *path = bus_path_channel(self, channel);
+
+        bus_emit_removed(self->bus, path, channel_interfaces);
+}
+
+static void on_message_added(Identity *identity, const Message *message, void *userdata) {
+        BusRadio *self = userdata;
+
+        if (message->state == MESSAGE_RECEIVED) {
+                bus_emit_received(self, message);
+                queue_self(self, BUS_MESSAGES, "Unread");
+        }
+
+        bus_cache_put(self->cache, message_copy(message));
+        queue_self(self, BUS_MESSAGES, "LastId");
+        window_mark_stale(self);
+}
+
+static void on_message_changed(Identity *identity, const Message *message, MessageChange what,
+                               void *userdata) {
+        BusRadio *self = userdata;
+
+        if (bus_cache_has(self->cache, message->id))
+                bus_cache_put(self->cache, message_copy(message));
+
+        if (what & MESSAGE_CHANGED_STATE) {
+                bus_emit_message_state(self, message);
+                bus_callers_message_changed(self, message);
+        }
+        if (what & MESSAGE_CHANGED_READ)
+                queue_self(self, BUS_MESSAGES, "Unread");
+        if (what & (MESSAGE_CHANGED_STATE | MESSAGE_CHANGED_READ))
+                window_mark_stale(self);
+        bus_queue_message(self, message, what);
+}
+
+static void on_messages_deleted(Identity *identity, const uint64_t *ids, size_t n, void *userdata) {
+        BusRadio *self = userdata;
+
+        for (size_t i = 0; i < n; i++)
+                bus_cache_drop(self->cache, ids[i]);
+
+        bus_emit_deleted(self, ids, n);
+        queue_self(self, BUS_MESSAGES, "LastId");
+        queue_self(self, BUS_MESSAGES, "Unread");
+        window_mark_stale(self);
+}
+
+static void on_history_lost(Identity *identity, void *userdata) {
+        BusRadio *self = userdata;
+
+        bus_cache_clear(self->cache);
+        bus_callers_radio_gone(self);
+        window_clear(self);
+        queue_self(self, BUS_MESSAGES, "HistoryId");
+        queue_self(self, BUS_MESSAGES, "LastId");
+        queue_self(self, BUS_MESSAGES, "Unread");
+        window_mark_stale(self);
+}
+
+static const IdentityObserver identity_observer = {
+                .contact_added = on_contact_added,
+                .contact_changed = on_contact_changed,
+                .contact_removed = on_contact_removed,
+                .channel_added = on_channel_added,
+                .channel_changed = on_channel_changed,
+                .channel_removed = on_channel_removed,
+                .message_added = on_message_added,
+                .message_changed = on_message_changed,
+                .messages_deleted = on_messages_deleted,
+                .history_lost = on_history_lost,
+};
+
+/* -- identities and radios ----------------------------------------------------- */
+
+static void queue_totals(BusRadio *self) {
+        queue_self(self, BUS_RADIO, "PublicKey");
+        queue_self(self, BUS_CONTACTS, "Count");
+        queue_self(self, BUS_CONTACTS, "OnRadio");
+        queue_self(self, BUS_MESSAGES, "LastId");
+        queue_self(self, BUS_MESSAGES, "Unread");
+        queue_self(self, BUS_MESSAGES, "HistoryId");
+}
+
+typedef void (*announce_t)(BusRadio *self, const char *path, const char *const *interfaces);
+
+static void announce(BusRadio *self, const char *path, const char *const *interfaces) {
+        bus_emit_added(self->bus, path);
+}
+
+static void withdraw(BusRadio *self, const char *path, const char *const *interfaces) {
+        bus_emit_removed(self->bus, path, interfaces);
+}
+
+static void for_contacts_and_channels(BusRadio *self, announce_t function) {
+        GHashTableIter iter;
+        gpointer contact;
+
+        if (!bus_can_emit(self->bus))
+                return;
+
+        g_hash_table_iter_init(&iter, identity_contacts(self->identity));
+        while (g_hash_table_iter_next(&iter, NULL, &contact)) {
+                g_autofree char *path = bus_path_contact(self, &((const Contact *) contact)->key);
+
+                function(self, path, contact_interfaces);
+        }
+
+        for (unsigned slot = 0; slot < IDENTITY_SLOTS_MAX; slot++) {
+                Channel *channel = bus_radio_get_channel(self, slot);
+                g_autofree char *path = NULL;
+
+                if (!channel)
+                        continue;
+                path = bus_path_channel(self, channel);
+                function(self, path, channel_interfaces);
+        }
+}
+
+static void attach_identity(BusRadio *self, Identity *identity) {
+        self->identity = identity;
+        self->window_stale = true;
+        identity_set_observer(identity, &identity_observer, self);
+}
+
+static void announce_identity(BusRadio *self) {
+        if (!self->identity)
+                return;
+
+        for_contacts_and_channels(self, announce);
+        bus_radio_refresh_window(self);
+}
+
+static void detach_identity(BusRadio *self) {
+        if (!self->identity)
+                return;
+
+        identity_set_observer(self->identity, NULL, NULL);
+        bus_callers_radio_gone(self);
+        for_contacts_and_channels(self, withdraw);
+        window_clear(self);
+        bus_cache_clear(self->cache);
+        self->identity = NULL;
+        queue_totals(self);
+}
+
+static void slot_free(void *slot) {
+        sd_bus_slot_unref(slot);
+}
+
+BusRadio *bus_radio_new(Bus *bus, Radio *radio) {
+        BusRadio *self = g_new(BusRadio, 1);
+
+        *self = (BusRadio){
+                        .bus = bus,
+                        .radio = radio,
+                        .path = bus_path_radio(radio_id(radio)),
+                        .slots = g_ptr_array_new_with_free_func(slot_free),
+                        .window = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+                        .cache = bus_cache_new(BUS_WINDOW_MAX + 64),
+        };
+        if (radio_identity(radio))
+                attach_identity(self, radio_identity(radio));
+        return self;
+}
+
+/* Nothing is said on the bus. */
+BusRadio *bus_radio_free(BusRadio *self) {
+        if (!self)
+                return NULL;
+
+        if (self->identity)
+                identity_set_observer(self->identity, NULL, NULL);
+        g_ptr_array_unref(self->slots);
+        g_hash_table_unref(self->window);
+        bus_cache_free(self->cache);
+        g_free(self->path);
+        g_free(self);
+        return NULL;
+}
+
+static BusRadio *find_radio(Bus *bus, Radio *radio) {
+        for (guint i = 0; i < bus->radios->len; i++) {
+                BusRadio *self = bus->radios->pdata[i];
+
+                if (self->radio == radio)
+                        return self;
+        }
+        return NULL;
+}
+
+static void on_added(Radio *radio, void *userdata) {
+        Bus *bus = userdata;
+        BusRadio *self;
+        int r;
+
+        if (find_radio(bus, radio))
+                return;
+
+        self = bus_radio_new(bus, radio);
+        g_ptr_array_add(bus->radios, self);
+        if (!bus->conn)
+                return;
+
+        r = bus_radio_export(self);
+        if (r < 0) {
+                bus_give_up(bus, r, "Cannot export a radio");
+                return;
+        }
+        bus_emit_added(bus, self->path);
+        announce_identity(self);
+}
+
+static void on_removed(Radio *radio, void *userdata) {
+        Bus *bus = userdata;
+        BusRadio *self = find_radio(bus, radio);
+
+        if (!self)
+                return;
+
+        detach_identity(self);
+        bus_emit_removed(bus, self->path, radio_interfaces);
+        bus_radio_unexport(self);
+        g_ptr_array_remove(bus->radios, self);
+}
+
+static void on_changed(Radio *radio, RadioChange what, void *userdata) {
+        BusRadio *self = find_radio(userdata, radio);
+
+        if (self)
+                bus_queue_radio(self, what);
+}
+
+static void on_state_changed(Radio *radio, RadioState from, RadioState to, RadioReason reason,
+                             void *userdata) {
+        BusRadio *self = find_radio(userdata, radio);
+
+        if (!self)
+                return;
+
+        bus_emit_state_changed(self, from, to, reason);
+        bus_queue_radio(self, RADIO_CHANGED_STATE);
+}
+
+static void on_identity_loaded(Radio *radio, void *userdata) {
+        BusRadio *self = find_radio(userdata, radio);
+
+        /* A radio that is new may have come with it. */
+        if (!self || self->identity)
+                return;
+
+        attach_identity(self, radio_identity(radio));
+        announce_identity(self);
+        queue_totals(self);
+}
+
+static void on_identity_unloading(Radio *radio, void *userdata) {
+        BusRadio *self = find_radio(userdata, radio);
+
+        if (self)
+                detach_identity(self);
+}
+
+static void on_identity_changed(Radio *radio, const PublicKey *from, const PublicKey *to, void *userdata) {
+        BusRadio *self = find_radio(userdata, radio);
+
+        if (self)
+                bus_emit_identity_changed(self, from, to);
+}
+
+static void on_advert_heard(Radio *radio, const Contact *contact, bool stored, void *userdata) {
+        BusRadio *self = find_radio(userdata, radio);
+
+        if (self)
+                bus_emit_advert_heard(self, contact, stored);
+}
+
+static void on_contacts_full(Radio *radio, void *userdata) {
+        BusRadio *self = find_radio(userdata, radio);
+
+        if (self)
+                bus_emit_full(self);
+}
+
+const RadioObserver bus_radio_observer = {
+                .added = on_added,
+                .removed = on_removed,
+                .changed = on_changed,
+                .state_changed = on_state_changed,
+                .identity_loaded = on_identity_loaded,
+                .identity_unloading = on_identity_unloading,
+                .identity_changed = on_identity_changed,
+                .advert_heard = on_advert_heard,
+                .contacts_full = on_contacts_full,
+};
