@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "clock.h"
+#include "macros.h"
+#include "protocol.h"
+#include "radio-internal.h"
+#include <syslog.h>
+
+/* Stray message frames that came before SELF_INFO told whose they are. */
+#define EARLY_MAX 16
+
+/* One frame that neither the store nor the spool could take. Nothing is
+ * popped while it waits here. */
+typedef struct Held {
+        uint64_t timestamp_usec;
+        bool has_identity; /* else: whoever SELF_INFO names */
+        PublicKey identity;
+        GBytes *frame;
+} Held;
+
+struct Receive {
+        Radio *radio;
+        bool started;           /* the identity is known and the session is up */
+        bool popping;           /* a pop is outstanding */
+        bool again;             /* MSG_WAITING came while popping */
+        GQueue held;            /* Held: stray frames too early, or what no disk would take */
+        sd_event_source *retry; /* store full */
+        sd_event_source *poll;  /* the slow drain */
+};
+
+static void receive_pop(Receive *rx);
+
+static void receive_hold(Receive *rx, const PublicKey *identity, uint64_t timestamp_usec, Slice raw) {
+        Held *held = g_new0(Held, 1);
+
+        held->timestamp_usec = timestamp_usec;
+        held->frame = g_bytes_new(raw.data, raw.size);
+        if (identity) {
+                held->has_identity = true;
+                held->identity = *identity;
+        }
+        g_queue_push_tail(&rx->held, held);
+}
+
+static void held_free(gpointer p) {
+        Held *held = p;
+
+        g_bytes_unref(held->frame);
+        g_free(held);
+}
+
+bool raw_is_message(Slice raw) {
+        switch (raw.size > 0 ? raw.data[0] : 0) {
+        case RESP_CONTACT_MSG_RECV:
+        case RESP_CHANNEL_MSG_RECV:
+        case RESP_CONTACT_MSG_RECV_V3:
+        case RESP_CHANNEL_MSG_RECV_V3:
+        case RESP_CHANNEL_DATA_RECV:
+                return true;
+        default:
+                return false;
+        }
+}
+
+static int on_store_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        Receive *rx = userdata;
+
+        rx->retry = sd_event_source_disable_unref(rx->retry);
+        receive_drain(rx);
+        return 0;
+}
+
+/* The store cannot take anything now. The radio keeps its messages until we
+ * ask, so the rule is just not to ask. */
+static void receive_pause(Receive *rx, int error) {
+        Radio *radio = rx->radio;
+
+        if (radio->reason != REASON_STORAGE_FULL)
+                radio_log(radio, LOG_ERR, error,
+                          "cannot store messages, leaving them in the radio; make room in the state "
+                          "directory");
+        if (radio->state == RADIO_READY || radio->state == RADIO_SYNCING)
+                radio_enter_state(radio, RADIO_SYNCING, REASON_STORAGE_FULL);
+        if (!rx->retry)
+                (void) sd_event_add_time_relative(manager_event(radio->manager), &rx->retry, CLOCK_BOOTTIME,
+                                                  radio_timing.store_retry_usec, 0, on_store_retry, rx);
+}
+
+static int receive_commit(Identity *identity, const Frame *frame, Slice raw, uint64_t timestamp_usec) {
+        g_autoptr(Message) message = translate_message(identity, frame, raw, timestamp_usec);
+        ReceiveResult result;
+        int r;
+
+        r = identity_receive(identity, message, &result);
+        if (r == -EUCLEAN) /* the damaged history was set aside, the new one takes it */
+                r = identity_receive(identity, message, &result);
+        if (r < 0)
+                return r;
+        if (message->has_peer_key && result == RECEIVE_NEW)
+                identity_touch_contact(identity, &message->peer, timestamp_usec);
+
+        return 0;
+}
+
+int receive_import(Identity *identity, uint64_t timestamp_usec, Slice raw) {
+        Frame decoded;
+        bool ok = frame_decode(raw.data, raw.size, NULL, &decoded) >= 0;
+
+        return receive_commit(identity, ok ? &decoded : NULL, raw, timestamp_usec);
+}
+
+/* From here on the frame exists nowhere else: store, else spool, else memory.
+ * Returns 0 when it is on the disk. */
+static int receive_keep(Receive *rx, const Frame *frame, Slice raw) {
+        Radio *radio = rx->radio;
+        uint64_t now = clock_realtime_usec();
+        int r, k;
+
+        r = receive_commit(radio->identity, frame, raw, now);
+        if (r >= 0)
+                return 0;
+
+        radio_log(radio, LOG_ERR, r, "cannot commit a message, putting it into the spool");
+        k = store_spool_append(manager_store(radio->manager), identity_key(radio->identity), now, raw);
+        if (k < 0) {
+                radio_log(radio, LOG_ERR, k, "cannot write the spool either, holding the message in memory");
+                receive_hold(rx, identity_key(radio->identity), now, raw);
+        }
+
+        return r;
+}
+
+/* Returns 0 when nothing waits any more. */
+static int receive_flush_held(Receive *rx) {
+        Held *held;
+
+        while ((held = g_queue_peek_head(&rx->held))) {
+                Slice raw;
+                int r;
+
+                raw.data = g_bytes_get_data(held->frame, &raw.size);
+                r = manager_import_frame(rx->radio->manager,
+                                         held->has_identity ? &held->identity
+                                                            : identity_key(rx->radio->identity),
+                                         held->timestamp_usec, raw);
+                if (r < 0)
+                        return r;
+                held_free(g_queue_pop_head(&rx->held));
+        }
+
+        return 0;
+}
+
+static void pop_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Receive *rx = userdata;
+        int r;
+
+        rx->popping = false;
+
+        switch (reply->result) {
+        case SESSION_CLOSED:
+                return;
+        case SESSION_TIMEOUT:
+                /* Perhaps the radio could not send the answer, wire reference 7.3. The
+                 * session finds out whether it lives; if it does, go on. */
+                radio_log(rx->radio, LOG_WARNING, 0,
+                          "no answer to the request for the next message, asking again");
+                receive_pop(rx);
+                return;
+        default:
+                break;
+        }
+
+        if (reply->frame && reply->frame->code == RESP_NO_MORE_MESSAGES) {
+                if (rx->again)
+                        receive_pop(rx);
+                else
+                        sync_drained(rx->radio->sync);
+                return;
+        }
+        if (reply->frame && reply->frame->code == RESP_ERR) {
+                radio_log(rx->radio, LOG_WARNING, 0, "the radio refuses to hand out messages (error %u)",
+                          reply->frame->error.code);
+                sync_drained(rx->radio->sync);
+                return;
+        }
+
+        r = receive_keep(rx, reply->frame, reply->raw);
+        if (r < 0)
+                receive_pause(rx, r);
+        else
+                receive_pop(rx);
+}
+
+static void receive_pop(Receive *rx) {
+        Radio *radio = rx->radio;
+        Store *store = manager_store(radio->manager);
+        Command command;
+        int r;
+
+        if (!rx->started || !radio->session)
+                return;
+
+        r = receive_flush_held(rx);
+        if (r >= 0) {
+                r = store_check_room(store);
+                if (r == -EBUSY) {
+                        r = manager_import_spool(radio->manager);
+                        if (r >= 0)
+                                r = store_check_room(store);
+                }
+        }
+        if (r < 0) {
+                receive_pause(rx, r);
+                return;
+        }
+
+        rx->again = false;
+        (void) command_sync_next_message(&command);
+        r = session_call(radio->session, &command, SESSION_BACKGROUND, pop_reply, rx);
+        if (r < 0)
+                radio_log(radio, LOG_WARNING, r,
+                          "cannot ask for the next message, leaving it to the next poll");
+        else
+                rx->popping = true;
+}
+
+void receive_drain(Receive *rx) {
+        if (rx->popping)
+                rx->again = true;
+        else if (!rx->retry)
+                receive_pop(rx);
+}
+
+void receive_frame(Receive *rx, const Frame *frame, Slice raw) {
+        Radio *radio = rx->radio;
+        int r;
+
+        radio_log(radio, LOG_DEBUG, 0, "a message came that we did not ask for");
+
+        if (!rx->started) {
+                if (rx->held.length >= EARLY_MAX) {
+                        radio_log(radio, LOG_WARNING, 0,
+                                  "too many messages before the radio said who it is, dropping one");
+                        return;
+                }
+                receive_hold(rx, NULL, clock_realtime_usec(), raw);
+                return;
+        }
+
+        r = receive_keep(rx, frame, raw);
+        if (r < 0)
+                receive_pause(rx, r);
+}
+
+static int on_poll(sd_event_source *source, uint64_t usec, void *userdata) {
+        Receive *rx = userdata;
+
+        receive_drain(rx);
+        sync_poll(rx->radio->sync);
+        if (identity_needs_flush(rx->radio->identity))
+                (void) identity_flush(rx->radio->identity);
+        (void) sd_event_source_set_time_relative(source, rx->radio->settings->poll_usec);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+void receive_start(Receive *rx) {
+        Radio *radio = rx->radio;
+        int r;
+
+        rx->started = true;
+        if (!rx->poll) {
+                /* Nobody waits for this one: let it share a wake-up. */
+                r = sd_event_add_time_relative(manager_event(radio->manager), &rx->poll, CLOCK_BOOTTIME,
+                                               radio->settings->poll_usec, radio->settings->poll_usec / 8,
+                                               on_poll, rx);
+                if (r < 0)
+                        radio_log(radio, LOG_WARNING, r, "cannot arm the slow poll, ignoring");
+        }
+        if (receive_flush_held(rx) < 0)
+                radio_log(radio, LOG_WARNING, 0, "cannot store stray messages yet");
+}
+
+void receive_stop(Receive *rx) {
+        rx->started = false;
+        rx->popping = false;
+        rx->again = false;
+        rx->retry = sd_event_source_disable_unref(rx->retry);
+        rx->poll = sd_event_source_disable_unref(rx->poll);
+}
+
+Receive *receive_new(Radio *radio) {
+        Receive *rx = g_new0(Receive, 1);
+
+        rx->radio = radio;
+        g_queue_init(&rx->held);
+        return rx;
+}
+
+Receive *receive_free(Receive *rx) {
+        if (!rx)
+                return NULL;
+
+        receive_stop(rx);
+        g_queue_clear_full(&rx->held, held_free);
+        return g_free(rx), NULL;
+}

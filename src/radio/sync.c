@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <syslog.h>
+
+#include "clock.h"
+#include "macros.h"
+#include "protocol.h"
+#include "radio-internal.h"
+#include "utf8.h"
+
+/* No sane host clock is earlier than this version (2026-11-01): a Pi without a
+ * battery must not push the radio's clock, which never goes back. */
+#define CLOCK_FLOOR_S       UINT32_C(1793491200)
+#define CLOCK_BEHIND_S      2  /* less is not worth a command */
+#define CLOCK_AHEAD_S       60 /* more is worth telling */
+#define QUERY_TRIES         3
+#define DUMP_TRIES          2
+#define STALE_MAX           6    /* frames of a former client: 4 in the queue, and some to spare */
+#define CONTACTS_FRAMES_MAX 4096 /* no firmware holds more; a dump that never ends does */
+#define CHANNELS_MAX_UNTOLD 8    /* level < 3 does not say how many */
+#define REFRESH_MAX         256
+
+/* The start sequence, wire reference 2.1, one command after the other. The radio
+ * becomes ready when the last step is done, so that nobody sees half of it. */
+typedef enum SyncStep {
+        SYNC_DEVICE,
+        SYNC_SELF,
+        SYNC_CLOCK,
+        SYNC_SET_CLOCK,
+        SYNC_CONTACTS,
+        SYNC_CHANNELS,
+        SYNC_BATTERY,
+        SYNC_DRAIN,
+        SYNC_DONE,
+} SyncStep;
+
+struct Sync {
+        Radio *radio;
+        SyncStep step;
+        unsigned tries; /* of this step */
+
+        uint32_t radio_time; /* as the radio said in this session */
+        bool full;           /* this dump asked for everything */
+        uint32_t announced;  /* CONTACTS_START */
+        GPtrArray *dump;     /* Contact, of the dump under way */
+        unsigned slot;       /* next channel to ask for */
+
+        GHashTable *refresh; /* PublicKey → whether an advert was heard: contacts to fetch again */
+        bool refreshing, refreshing_heard;
+        bool polling;
+};
+
+static void sync_step(Sync *sync);
+static void sync_refresh_next(Sync *sync);
+
+static void drop_contact(gpointer contact) {
+        contact_free(contact);
+}
+
+static void sync_next(Sync *sync, SyncStep step) {
+        sync->step = step;
+        sync->tries = 0;
+        sync_step(sync);
+}
+
+static void sync_call(Sync *sync, const Command *command, session_reply_t reply) {
+        int r;
+
+        r = session_call(sync->radio->session, command, SESSION_BACKGROUND, reply, sync);
+        if (r < 0)
+                radio_fail(sync->radio, REASON_PROTOCOL, OUTCOME_FAILED, "cannot queue a command: %s",
+                           g_strerror(-r));
+}
+
+/* Deals with all that is not the answer hoped for. Returns whether the frame
+ * can be used; otherwise the step was repeated or the link given up. */
+static bool sync_check(Sync *sync, const SessionReply *reply, const char *what) {
+        switch (reply->result) {
+        case SESSION_REPLY:
+                if (reply->frame->code != RESP_ERR)
+                        return true;
+                radio_fail(sync->radio, REASON_PROTOCOL, OUTCOME_REJECTED, "the radio refuses %s: %s", what,
+                           error_code_to_string(reply->frame->error.code));
+                return false;
+        case SESSION_MALFORMED:
+                radio_fail(sync->radio, REASON_PROTOCOL, OUTCOME_FAILED,
+                           "the radio's answer to %s makes no sense", what);
+                return false;
+        case SESSION_TIMEOUT:
+                if (++sync->tries < QUERY_TRIES)
+                        sync_step(sync);
+                else
+                        radio_fail(sync->radio, REASON_TIMEOUT, OUTCOME_TIMEOUT,
+                                   "the radio does not answer %s", what);
+                return false;
+        default:
+                return false;
+        }
+}
+
+/* -- device and self -------------------------------------------------------- */
+
+static void device_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+
+        /* No firmware refuses this; the error was a former client's and lay in the radio's send
+         * queue (wire reference 1.2). Behind our answer nothing of theirs can follow. */
+        if (reply->result == SESSION_REPLY && reply->frame->code == RESP_ERR && ++sync->tries < STALE_MAX) {
+                sync_step(sync);
+                return;
+        }
+        if (!sync_check(sync, reply, "the device query"))
+                return;
+
+        session_set_level(session, reply->frame->device_info.level);
+        radio_update_device(sync->radio, reply->frame);
+        sync_next(sync, SYNC_SELF);
+}
+
+static void self_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+        Radio *radio = sync->radio;
+        const PublicKey *key;
+        Radio *other;
+        int r;
+
+        if (!sync_check(sync, reply, "the start of the session"))
+                return;
+
+        key = &reply->frame->self_info.public_key;
+        if (radio->settings->has_public_key && !key_equal(key, &radio->settings->public_key)) {
+                radio_fail(radio, REASON_WRONG_RADIO, OUTCOME_REJECTED,
+                           "the radio's key is %s, but PublicKey= asks for another one",
+                           key_to_text(key).text);
+                return;
+        }
+        other = manager_find_connected(radio->manager, key, radio);
+        if (other) {
+                radio_fail(radio, REASON_DUPLICATE, OUTCOME_IN_PROGRESS,
+                           "this is the radio that %s is connected to already", radio_id(other));
+                return;
+        }
+
+        r = radio_load_identity(radio, key);
+        if (r < 0) {
+                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_FAILED,
+                           "cannot load what is stored of this radio: %s", g_strerror(-r));
+                return;
+        }
+        radio->identity_confirmed = true;
+        radio_update_self(radio, reply->frame);
+        sync_next(sync, SYNC_CLOCK);
+}
+
+/* -- clock -------------------------------------------------------------------- */
+
+static void clock_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+        uint64_t now = clock_realtime_usec() / USEC_PER_SEC;
+        const RadioSettings *settings = sync->radio->settings;
+
+        if (!sync_check(sync, reply, "the clock query"))
+                return;
+
+        sync->radio_time = reply->frame->current_time.time;
+        radio_update_clock(sync->radio, sync->radio_time);
+
+        if (settings->set_clock && (settings->trust_clock || clock_is_synchronised()) &&
+            now > CLOCK_FLOOR_S && now <= UINT32_MAX && sync->radio_time + CLOCK_BEHIND_S < now)
+                sync_next(sync, SYNC_SET_CLOCK);
+        else
+                sync_next(sync, SYNC_CONTACTS);
+}
+
+static void set_clock_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+
+        /* Error 6: it is ahead already, wire reference 2.1. */
+        if (reply->result == SESSION_REPLY && reply->frame->code == RESP_ERR) {
+                radio_log(sync->radio, LOG_DEBUG, 0, "the radio keeps its clock");
+                sync_next(sync, SYNC_CONTACTS);
+                return;
+        }
+        if (!sync_check(sync, reply, "setting the clock"))
+                return;
+
+        radio_update_clock(sync->radio, (uint32_t) (clock_realtime_usec() / USEC_PER_SEC));
+        sync_next(sync, SYNC_CONTACTS);
+}
+
+/* -- contacts ------------------------------------------------------------------- */
+
+static size_t count_on_radio(Identity *identity) {
+        GHashTableIter iter;
+        Contact *contact;
+        size_t n = 0;
+
+        g_hash_table_iter_init(&iter, identity_contacts(identity));
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &contact))
+                n += contact->on_radio;
+        return n;
+}
+
+/* After a whole dump: who was not in it is not in the radio any more. */
+static int mark_absent(Identity *identity, GPtrArray *present) {
+        g_autoptr(GHashTable) seen = g_hash_table_new(key_hash_func, key_equal_func);
+        g_autoptr(GPtrArray) gone = g_ptr_array_new_with_free_func(drop_contact);
+        GHashTableIter iter;
+        Contact *contact;
+        int r;
+
+        for (guint i = 0; i < present->len; i++)
+                g_hash_table_add(seen, &((Contact *) present->pdata[i])->key);
+
+        g_hash_table_iter_init(&iter, identity_contacts(identity));
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &contact))
+                if (contact->on_radio && !g_hash_table_contains(seen, &contact->key)) {
+                        Contact *absent = contact_copy(contact);
+
+                        absent->on_radio = false;
+                        g_ptr_array_add(gone, absent);
+                }
+
+        for (guint i = 0; i < gone->len; i++) {
+                r = identity_put_contact(identity, gone->pdata[i]);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* Everything of one dump becomes visible and durable at once, the mark for the
+ * next one with it. */
+static int commit_dump(Sync *sync, uint32_t most_recent) {
+        Identity *identity = sync->radio->identity;
+        uint32_t since;
+        int r;
+
+        r = identity_begin(identity);
+        if (r < 0)
+                return r;
+
+        for (guint i = 0; i < sync->dump->len && r >= 0; i++)
+                r = identity_put_contact(identity, sync->dump->pdata[i]);
+        if (r >= 0 && sync->full)
+                r = mark_absent(identity, sync->dump);
+
+        /* 0 says that none was sent, not where to go on from. */
+        since = most_recent > 0 ? most_recent : sync->full ? 0 : identity_contacts_since(identity);
+        if (r >= 0)
+                r = identity_set_contacts_mark(identity, since, sync->announced);
+        if (r >= 0)
+                r = identity_commit(identity);
+        if (r < 0)
+                identity_rollback(identity);
+        return r;
+}
+
+static void contacts_item(Session *session, const Frame *frame, void *userdata) {
+        Sync *sync = userdata;
+
+        if (frame->kind == FRAME_CONTACTS_START)
+                sync->announced = frame->contacts_start.count;
+        else if (sync->dump->len >= CONTACTS_FRAMES_MAX)
+                radio_fail(sync->radio, REASON_PROTOCOL, OUTCOME_FAILED,
+                           "the radio's list of contacts does not end");
+        else {
+                Contact *contact = translate_contact(frame);
+
+                contact->on_radio = true;
+                g_ptr_array_add(sync->dump, contact);
+        }
+}
+
+static uint32_t newest_lastmod(GPtrArray *dump) {
+        uint32_t newest = 0;
+
+        for (guint i = 0; i < dump->len; i++)
+                newest = MAX(newest, ((Contact *) dump->pdata[i])->lastmod);
+        return newest;
+}
+
+static void contacts_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+        Radio *radio = sync->radio;
+        Identity *identity = radio->identity;
+        bool complete = true;
+        uint32_t most_recent;
+        int r;
+
+        if (reply->result == SESSION_TIMEOUT && sync->announced > 0 && sync->dump->len == sync->announced) {
+                /* All are here, only the end got lost: as good as told. */
+                radio_log(radio, LOG_DEBUG, 0, "the list of contacts has no end, but is complete");
+                most_recent = newest_lastmod(sync->dump);
+        } else if (sync_check(sync, reply, "the list of contacts"))
+                most_recent = reply->frame->end_of_contacts.most_recent_lastmod;
+        else
+                return;
+
+        if (sync->full && sync->dump->len != sync->announced) {
+                /* A removal in the middle of a dump can hide one, wire reference 7.6. */
+                if (++sync->tries < DUMP_TRIES) {
+                        sync_step(sync);
+                        return;
+                }
+                radio_log(radio, LOG_WARNING, 0,
+                          "the radio announced %u contacts and sent %u, going on with these", sync->announced,
+                          sync->dump->len);
+                complete = false;
+        }
+
+        r = commit_dump(sync, complete ? most_recent : 0);
+        if (r < 0) {
+                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
+                           "cannot store the contacts: %s", g_strerror(-r));
+                return;
+        }
+
+        /* What an incremental dump never tells: removals, evictions, path resets. */
+        if (!sync->full && count_on_radio(identity) != sync->announced) {
+                sync->full = true;
+                sync->tries = 0;
+                sync_step(sync);
+                return;
+        }
+
+        sync->slot = 0;
+        sync_next(sync, SYNC_CHANNELS);
+}
+
+static void ask_contacts(Sync *sync) {
+        uint32_t since = identity_contacts_since(sync->radio->identity);
+        Command command;
+        int r;
+
+        /* The marks are times of the radio's clock: after that jumped back, what changes is
+         * marked with times that we believe to know already. */
+        if (sync->tries == 0 && !sync->full)
+                sync->full = since == 0 || sync->radio_time < since;
+
+        g_ptr_array_set_size(sync->dump, 0);
+        sync->announced = 0;
+        if (sync->full)
+                (void) command_get_contacts(&command);
+        else
+                /* Strictly greater, and a second is long enough for two changes. */
+                (void) command_get_contacts_since(&command, since - 1);
+
+        r = session_call_dump(sync->radio->session, &command, contacts_item, contacts_reply, sync);
+        if (r < 0)
+                radio_fail(sync->radio, REASON_PROTOCOL, OUTCOME_FAILED, "cannot queue a command: %s",
+                           g_strerror(-r));
+}
+
+/* -- channels --------------------------------------------------------------------- */
+
+static void channel_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+        Radio *radio = sync->radio;
+        unsigned n_slots = radio->info.max_channels > 0 ? radio->info.max_channels : CHANNELS_MAX_UNTOLD;
+        g_autofree char *name = NULL;
+        int r;
+
+        if (reply->result == SESSION_REPLY && reply->frame->code == RESP_ERR) {
+                /* Fewer slots than thought, or a firmware before channels. */
+                sync_next(sync, SYNC_BATTERY);
+                return;
+        }
+        if (!sync_check(sync, reply, "the list of channels"))
+                return;
+
+        name = utf8_repair(reply->frame->channel_info.name.data, reply->frame->channel_info.name.size);
+        r = identity_set_slot(radio->identity, sync->slot, name, reply->frame->channel_info.secret,
+                              translate_channel_kind(name, reply->frame->channel_info.secret));
+        if (r < 0) {
+                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
+                           "cannot store the channels: %s", g_strerror(-r));
+                return;
+        }
+
+        sync->tries = 0;
+        if (++sync->slot < n_slots)
+                sync_step(sync);
+        else
+                sync_next(sync, SYNC_BATTERY);
+}
+
+/* -- battery ---------------------------------------------------------------------- */
+
+static void battery_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+
+        if (reply->result == SESSION_REPLY && reply->frame->code == RESP_BATT_AND_STORAGE)
+                radio_update_battery(sync->radio, reply->frame);
+        else if (reply->result == SESSION_CLOSED)
+                return;
+
+        sync_next(sync, SYNC_DRAIN);
+}
+
+static void poll_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+
+        sync->polling = false;
+        if (reply->result == SESSION_REPLY && reply->frame->code == RESP_BATT_AND_STORAGE)
+                radio_update_battery(sync->radio, reply->frame);
+}
+
+void sync_poll(Sync *sync) {
+        Command command;
+
+        if (sync->step != SYNC_DONE || sync->polling)
+                return;
+
+        (void) command_get_batt_and_storage(&command);
+        sync->polling = session_call(sync->radio->session, &command, SESSION_BACKGROUND, poll_reply, sync) >=
+                        0;
+}
+
+/* -- the ladder --------------------------------------------------------------------- */
+
+static void sync_step(Sync *sync) {
+        Command command;
+
+        switch (sync->step) {
+        case SYNC_DEVICE:
+                (void) command_device_query(&command, PROTOCOL_LEVEL_KNOWN);
+                sync_call(sync, &command, device_reply);
+                break;
+        case SYNC_SELF:
+                (void) command_app_start(&command, "meshcored");
+                sync_call(sync, &command, self_reply);
+                break;
+        case SYNC_CLOCK:
+                (void) command_get_device_time(&command);
+                sync_call(sync, &command, clock_reply);
+                break;
+        case SYNC_SET_CLOCK:
+                (void) command_set_device_time(&command, (uint32_t) (clock_realtime_usec() / USEC_PER_SEC));
+                sync_call(sync, &command, set_clock_reply);
+                break;
+        case SYNC_CONTACTS:
+                ask_contacts(sync);
+                break;
+        case SYNC_CHANNELS:
+                (void) command_get_channel(&command, (uint8_t) sync->slot);
+                sync_call(sync, &command, channel_reply);
+                break;
+        case SYNC_BATTERY:
+                (void) command_get_batt_and_storage(&command);
+                sync_call(sync, &command, battery_reply);
+                break;
+        case SYNC_DRAIN:
+                receive_start(sync->radio->receive);
+                receive_drain(sync->radio->receive);
+                break;
+        case SYNC_DONE:
+                break;
+        }
+}
+
+void sync_start(Sync *sync) {
+        sync->full = false;
+        sync_next(sync, SYNC_DEVICE);
+}
+
+void sync_drained(Sync *sync) {
+        Radio *radio = sync->radio;
+        bool ahead = radio->info.clock_skew_usec > (int64_t) (CLOCK_AHEAD_S * USEC_PER_SEC);
+
+        if (radio->state != RADIO_SYNCING || sync->step < SYNC_DRAIN)
+                return;
+
+        sync->step = SYNC_DONE;
+        radio_enter_state(radio, RADIO_READY, ahead ? REASON_CLOCK_AHEAD : REASON_NONE);
+        sync_refresh_next(sync);
+}
+
+void sync_stop(Sync *sync) {
+        sync->step = SYNC_DEVICE;
+        sync->refreshing = false;
+        sync->polling = false;
+        g_ptr_array_set_size(sync->dump, 0);
+        g_hash_table_remove_all(sync->refresh);
+}
+
+/* -- keeping fresh ------------------------------------------------------------------- */
+
+static void sync_tell_advert(Sync *sync, const Contact *contact, bool stored) {
+        void *userdata;
+        const RadioObserver *o = manager_observer(sync->radio->manager, &userdata);
+
+        if (contact && o && o->advert_heard)
+                o->advert_heard(sync->radio, contact, stored, userdata);
+}
+
+static void refresh_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+        Radio *radio = sync->radio;
+
+        sync->refreshing = false;
+        if (reply->result == SESSION_CLOSED)
+                return;
+
+        if (reply->result == SESSION_REPLY && reply->frame->kind == FRAME_CONTACT) {
+                g_autoptr(Contact) contact = translate_contact(reply->frame);
+
+                contact->on_radio = true;
+                if (sync->refreshing_heard)
+                        contact->last_heard_usec = clock_realtime_usec();
+                if (identity_put_contact(radio->identity, contact) >= 0 && sync->refreshing_heard)
+                        sync_tell_advert(sync, identity_get_contact(radio->identity, &contact->key), true);
+        }
+
+        sync_refresh_next(sync);
+}
+
+static void sync_refresh_next(Sync *sync) {
+        GHashTableIter iter;
+        PublicKey *key;
+        Command command;
+        void *heard;
+
+        if (sync->refreshing || sync->step != SYNC_DONE)
+                return;
+
+        g_hash_table_iter_init(&iter, sync->refresh);
+        if (!g_hash_table_iter_next(&iter, (void **) &key, &heard))
+                return;
+
+        sync->refreshing_heard = GPOINTER_TO_INT(heard);
+
+        (void) command_get_contact_by_key(&command, key);
+        g_hash_table_iter_remove(&iter);
+        sync->refreshing = session_call(sync->radio->session, &command, SESSION_BACKGROUND, refresh_reply,
+                                        sync) >= 0;
+}
+
+/* The push names the contact only; its record is fetched, one at a time, and
+ * once for many pushes. */
+static void sync_refresh(Sync *sync, const PublicKey *key, bool heard) {
+        bool known = g_hash_table_contains(sync->refresh, key);
+
+        if (!known && g_hash_table_size(sync->refresh) >= REFRESH_MAX) {
+                radio_log(sync->radio, LOG_DEBUG, 0,
+                          "too many contacts change at once, leaving one to the next sync");
+                return;
+        }
+
+        heard = heard || GPOINTER_TO_INT(g_hash_table_lookup(sync->refresh, key));
+        g_hash_table_replace(sync->refresh, g_memdup2(key, sizeof(PublicKey)), GINT_TO_POINTER(heard));
+        sync_refresh_next(sync);
+}
+
+static void sync_new_advert(Sync *sync, const Frame *frame) {
+        g_autoptr(Contact) contact = translate_contact(frame);
+
+        contact->last_heard_usec = clock_realtime_usec();
+        sync_tell_advert(sync, contact, false);
+}
+
+static void sync_contact_deleted(Sync *sync, const PublicKey *key) {
+        Contact *known = identity_get_contact(sync->radio->identity, key);
+        g_autoptr(Contact) contact = NULL;
+
+        if (!known)
+                return;
+
+        contact = contact_copy(known);
+        contact->on_radio = false;
+        (void) identity_put_contact(sync->radio->identity, contact);
+}
+
+void sync_frame(Sync *sync, const Frame *frame) {
+        Radio *radio = sync->radio;
+        void *userdata;
+        const RadioObserver *o = manager_observer(radio->manager, &userdata);
+
+        /* Before SELF_INFO nobody knows whose contacts these are. */
+        if (!radio->identity_confirmed)
+                return;
+
+        switch (frame->kind) {
+        case FRAME_ADVERT:
+                sync_refresh(sync, &frame->public_key, true);
+                break;
+        case FRAME_PATH_UPDATED:
+                sync_refresh(sync, &frame->public_key, false);
+                break;
+        case FRAME_NEW_ADVERT:
+                sync_new_advert(sync, frame);
+                break;
+        case FRAME_CONTACT_DELETED:
+                sync_contact_deleted(sync, &frame->public_key);
+                break;
+        case FRAME_CONTACTS_FULL:
+                if (o && o->contacts_full)
+                        o->contacts_full(radio, userdata);
+                break;
+        default:
+                radio_log(radio, LOG_DEBUG, 0, "ignoring %s, nobody asked for it",
+                          frame_code_to_string(frame->code) ?: "a frame of an unknown kind");
+                break;
+        }
+}
+
+Sync *sync_new(Radio *radio) {
+        Sync *sync = g_new0(Sync, 1);
+
+        sync->radio = radio;
+        sync->dump = g_ptr_array_new_with_free_func(drop_contact);
+        sync->refresh = g_hash_table_new_full(key_hash_func, key_equal_func, g_free, NULL);
+        return sync;
+}
+
+Sync *sync_free(Sync *sync) {
+        if (!sync)
+                return NULL;
+
+        g_ptr_array_unref(sync->dump);
+        g_hash_table_unref(sync->refresh);
+        return g_free(sync), NULL;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "derive.h"
+#include "macros.h"
+#include "radio-internal.h"
+#include "utf8.h"
+
+Contact *translate_contact(const Frame *frame) {
+        Contact *contact = contact_new(&frame->contact.public_key);
+        const Path *path = &frame->contact.path;
+
+        contact->type = frame->contact.type;
+        contact->flags = frame->contact.flags;
+        contact->path_len = CONTACT_PATH_UNKNOWN;
+        if (path->known && path->hashes.size <= sizeof(contact->path)) {
+                contact->path_len = path->length;
+                if (path->hashes.size > 0)
+                        memcpy(contact->path, path->hashes.data, path->hashes.size);
+        }
+        g_free(contact->name);
+        contact->name = utf8_repair(frame->contact.name.data, frame->contact.name.size);
+        contact->lat_e6 = frame->contact.lat_e6;
+        contact->lon_e6 = frame->contact.lon_e6;
+        contact->last_advert = frame->contact.last_advert;
+        contact->lastmod = frame->contact.lastmod;
+
+        return contact;
+}
+
+ChannelKind translate_channel_kind(const char *name, const uint8_t secret[CHANNEL_SECRET_SIZE]) {
+        uint8_t derived[SECRET_SIZE];
+
+        if (memcmp(secret, public_channel_secret, SECRET_SIZE) == 0)
+                return CHANNEL_PUBLIC;
+        if (name[0] == '#' && derive_hashtag_secret(name, derived) >= 0 &&
+            memcmp(secret, derived, SECRET_SIZE) == 0)
+                return CHANNEL_HASHTAG;
+        return CHANNEL_PRIVATE;
+}
+
+static void message_set_text(Message *m, const char *text, size_t size) {
+        g_free(m->text);
+        m->text = utf8_repair(text, size);
+}
+
+/* On a channel the sender's name stands before the text; nothing proves it. */
+static void message_set_channel_text(Message *m, Slice text) {
+        const char *colon = text.size > 0 ? memmem(text.data, text.size, ": ", 2) : NULL;
+        const char *start = (const char *) text.data;
+
+        if (!colon) {
+                message_set_text(m, start, text.size);
+                return;
+        }
+
+        g_free(m->author);
+        m->author = utf8_repair(start, (size_t) (colon - start));
+        message_set_text(m, colon + 2, text.size - (size_t) (colon + 2 - start));
+}
+
+static void message_set_data(Message *m, Slice data) {
+        m->data = g_memdup2(data.data, data.size);
+        m->data_size = data.size;
+}
+
+static void message_set_slot(Message *m, Identity *identity, uint8_t slot) {
+        Channel *channel = identity_get_slot(identity, slot);
+
+        m->channel = channel ? channel->id : 0;
+}
+
+/* Returns false for a frame that carries what we cannot keep as a message of its
+ * own kind. */
+static bool message_fill(Message *m, Identity *identity, const Frame *frame, Slice raw) {
+        m->has_snr = frame->message.has_snr;
+        m->snr_x4 = frame->message.snr_x4;
+        m->path_len = frame->message.direct ? MESSAGE_PATH_DIRECT : frame->message.path.length;
+        m->sender_timestamp = frame->message.timestamp;
+
+        switch (frame->kind) {
+        case FRAME_CONTACT_MESSAGE:
+                switch (frame->message.text_type) {
+                case TEXT_PLAIN:
+                        m->kind = MESSAGE_TEXT;
+                        break;
+                case TEXT_CLI_DATA:
+                        m->kind = MESSAGE_COMMAND;
+                        break;
+                case TEXT_SIGNED_PLAIN:
+                        m->kind = MESSAGE_POST;
+                        break;
+                default:
+                        return false;
+                }
+                m->has_peer = true;
+                memcpy(m->peer_prefix, frame->message.sender, sizeof(m->peer_prefix));
+                m->has_author_prefix = frame->message.has_author;
+                memcpy(m->author_prefix, frame->message.author, sizeof(m->author_prefix));
+                m->maybe_cut = frame_maybe_cut(raw.data, raw.size);
+                message_set_text(m, (const char *) frame->message.text.data, frame->message.text.size);
+                return true;
+        case FRAME_CHANNEL_MESSAGE:
+                if (frame->message.text_type != TEXT_PLAIN)
+                        return false;
+                m->kind = MESSAGE_TEXT;
+                message_set_slot(m, identity, frame->message.channel);
+                message_set_channel_text(m, frame->message.text);
+                return true;
+        case FRAME_CHANNEL_DATA:
+                m->kind = MESSAGE_DATA;
+                message_set_slot(m, identity, frame->message.channel);
+                m->data_type = frame->message.data_type;
+                message_set_data(m, frame->message.data);
+                return true;
+        default:
+                return false;
+        }
+}
+
+Message *translate_message(Identity *identity, const Frame *frame, Slice raw, uint64_t timestamp_usec) {
+        g_autoptr(Message) m = message_new();
+
+        m->state = MESSAGE_RECEIVED;
+        if (frame && message_fill(m, identity, frame, raw)) {
+                m->timestamp_usec = timestamp_usec;
+                return g_steal_pointer(&m);
+        }
+
+        /* Nothing that the radio handed over is thrown away. */
+        message_free(m);
+        m = message_new();
+        m->state = MESSAGE_RECEIVED;
+        m->kind = MESSAGE_RAW;
+        m->timestamp_usec = timestamp_usec;
+        message_set_data(m, raw);
+        return g_steal_pointer(&m);
+}
