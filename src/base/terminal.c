@@ -2,7 +2,7 @@
 #include "terminal.h"
 #include "macros.h"
 
-static bool unichar_is_unsafe(gunichar c) {
+bool terminal_character_is_unsafe(uint32_t c) {
         return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x061C || c == 0x200E || c == 0x200F ||
                (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
 }
@@ -19,7 +19,7 @@ char *terminal_escape(const char *text) {
                         g_string_append(out, "\\n");
                 else if (c == '\t')
                         g_string_append(out, "\\t");
-                else if (!unichar_is_unsafe(c))
+                else if (!terminal_character_is_unsafe(c))
                         g_string_append_unichar(out, c);
                 else if (c < 0x100)
                         g_string_append_printf(out, "\\x%02x", c);

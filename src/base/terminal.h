@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* Foreign text on a terminal or in a log line: control characters could move
  * the cursor, forge lines or turn the reading direction round. */
 
@@ -8,3 +11,6 @@
  * shown escaped (\n, \t, \xHH, \u{HHHH}) and a backslash is doubled. text is
  * valid UTF-8. */
 char *terminal_escape(const char *text);
+
+/* Whether the character is one of those. */
+bool terminal_character_is_unsafe(uint32_t character);

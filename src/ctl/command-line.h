@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "verbs.h"
+
+/* What the command line asks for. */
+typedef struct CommandLine {
+        CtlOptions options;
+        const Verb *verb; /* NULL: none was given */
+        Args *args;
+        bool help, version;
+} CommandLine;
+
+/* Takes argv apart; global options may stand before and after the verb.
+ * Borrows from argv, which it reorders. */
+ExitCode command_line_parse(int argc, char *argv[], CommandLine *ret);
+void command_line_done(CommandLine *line);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandLine, command_line_done)
+
+/* "90", "90s", "15min", "2h", "1d", with sums like "1h30min". Returns 0 or -EINVAL; more than 0 µs and at
+ * most ten years. */
+int parse_duration(const char *text, uint64_t *ret_usec);
+
+/* Decimal, nothing else around it. Returns 0 or -EINVAL. */
+int parse_number(const char *text, uint64_t max, uint64_t *ret);
+
+/* The same for an option that may be absent (then *ret stays); tells standard error. */
+ExitCode args_get_number(const Args *args, const char *option, uint64_t max, uint64_t *ret);

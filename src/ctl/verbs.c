@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "verbs.h"
+
+const Verb *const verbs[] = {
+                &verb_status, &verb_radios,   &verb_contacts, &verb_channels, &verb_messages, &verb_message,
+                &verb_send,   &verb_monitor,  &verb_start,    &verb_stop,     &verb_ping,
+#ifdef HAVE_DECODE
+                &verb_decode,
+#endif
+                &verb_help,   &verb_complete, NULL,
+};
+
+const Verb *verb_find(const char *name) {
+        for (const Verb *const *v = verbs; *v; v++)
+                if (strcmp((*v)->name, name) == 0)
+                        return *v;
+        return NULL;
+}
+
+static void print_options(const VerbOption *options) {
+        for (; options->name; options++) {
+                g_autofree char *left = NULL;
+                char letter[] = {'-', options->letter, ',', ' ', '\0'};
+
+                left = g_strdup_printf("%s--%s%s%s", options->letter ? letter : "    ", options->name,
+                                       options->argument ? " " : "", options->argument ?: "");
+                printf("  %-26s %s\n", left, options->help);
+        }
+}
+
+void help_print_overview(void) {
+        printf("Usage: %s [OPTION…] VERB [WORD…]\n\n"
+               "Talks to meshcored, the daemon that owns your MeshCore radios.\n\nVerbs:\n",
+               CTL_NAME);
+        for (const Verb *const *v = verbs; *v; v++)
+                if (!(*v)->hidden)
+                        printf("  %-10s %s\n", (*v)->name, (*v)->summary);
+        printf("\nOptions (before or after the verb):\n");
+        print_options(global_options);
+        printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 daemon not reachable, 4 not found,\n"
+               "5 refused, 6 not delivered or no answer in time, 7 radio not connected.\n\n"
+               "\"%s VERB --help\" explains a verb with examples; %s(1) is the manual.\n",
+               CTL_NAME, CTL_NAME);
+}
+
+void help_print_verb(const Verb *verb) {
+        printf("Usage: %s %s%s%s\n\n%s.\n", CTL_NAME, verb->name, *verb->arguments ? " " : "",
+               verb->arguments, verb->summary);
+        if (verb->description)
+                printf("\n%s", verb->description);
+        if (verb->options) {
+                printf("\nOptions:\n");
+                print_options(verb->options);
+        }
+        if (verb->examples)
+                printf("\nExamples:\n%s", verb->examples);
+        if (!verb->own_options) {
+                printf("\nOptions of all verbs:\n");
+                print_options(global_options);
+        }
+}
+
+static ExitCode run_help(const CtlOptions *options, const Args *args) {
+        const Verb *verb;
+
+        if (args_count(args) == 0) {
+                help_print_overview();
+                return EXIT_CODE_OK;
+        }
+
+        verb = verb_find(args_word(args, 0));
+        if (!verb || verb->hidden)
+                return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s; see: %s help", args_word(args, 0),
+                                CTL_NAME);
+        help_print_verb(verb);
+        return EXIT_CODE_OK;
+}
+
+const Verb verb_help = {
+                .name = "help",
+                .arguments = "[VERB]",
+                .summary = "Explain the tool, or one verb",
+                .examples = "  meshcorectl help send\n",
+                .max_words = 1,
+                .word = WORD_VERB,
+                .run = run_help,
+};
