@@ -164,7 +164,7 @@ static void address_failed(LinkTcp *tcp, int error) {
 
 static int on_connecting(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         LinkTcp *tcp = userdata;
-        g_autoptr(LinkRef) link G_GNUC_UNUSED = link_ref(&tcp->link); /* the handler may close it */
+        g_autoptr(LinkRef) link = link_ref(&tcp->link);
         socklen_t size = sizeof(int);
         int error = 0;
 
@@ -239,7 +239,7 @@ static int try_next(LinkTcp *tcp) {
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         LinkTcp *tcp = userdata;
-        g_autoptr(LinkRef) link G_GNUC_UNUSED = link_ref(&tcp->link); /* the handler may close it */
+        g_autoptr(LinkRef) link = link_ref(&tcp->link);
 
         if (tcp->resolver) {
                 link_ended(link, LINK_END_UNREACHABLE, ETIMEDOUT,
@@ -266,7 +266,7 @@ static void take_addresses(LinkTcp *tcp, const struct addrinfo *list) {
 static void on_resolved(Resolver *resolver, int error, int saved_errno, struct addrinfo *addresses,
                         void *userdata) {
         LinkTcp *tcp = userdata;
-        g_autoptr(LinkRef) link G_GNUC_UNUSED = link_ref(&tcp->link); /* the handler may close it */
+        g_autoptr(LinkRef) link = link_ref(&tcp->link);
         int r;
 
         tcp->resolver = resolver_free(tcp->resolver);
@@ -289,7 +289,7 @@ static void on_resolved(Resolver *resolver, int error, int saved_errno, struct a
 
 static int on_step(sd_event_source *source, void *userdata) {
         LinkTcp *tcp = userdata;
-        g_autoptr(LinkRef) link G_GNUC_UNUSED = link_ref(&tcp->link); /* the handler may close it */
+        g_autoptr(LinkRef) link = link_ref(&tcp->link);
         const struct addrinfo hints = {
                         .ai_family = AF_UNSPEC,
                         .ai_socktype = SOCK_STREAM,
