@@ -94,7 +94,9 @@ static void on_contact_added(Identity *identity, Contact *contact, void *userdat
         BusRadio *self = userdata;
         g_autofree char *path = bus_path_contact(self, &contact->key);
 
-        bus_emit_added(self->bus, path);
+        /* It may have gone again in the same transaction. */
+        if (identity_get_contact(identity, &contact->key) == contact)
+                bus_emit_added(self->bus, path);
         queue_self(self, BUS_CONTACTS, "Count");
         if (contact->on_radio)
                 queue_self(self, BUS_CONTACTS, "OnRadio");
@@ -122,7 +124,8 @@ static void on_channel_added(Identity *identity, Channel *channel, void *userdat
         BusRadio *self = userdata;
         g_autofree char *path = bus_path_channel(self, channel);
 
-        bus_emit_added(self->bus, path);
+        if (bus_radio_get_channel(self, (unsigned) channel->slot) == channel)
+                bus_emit_added(self->bus, path);
 }
 
 static void on_channel_changed(Identity *identity, Channel *channel, ChannelChange what, void *userdata) {
@@ -368,11 +371,8 @@ static void on_state_changed(Radio *radio, RadioState from, RadioState to, Radio
                              void *userdata) {
         BusRadio *self = find_radio(userdata, radio);
 
-        if (!self)
-                return;
-
-        bus_emit_state_changed(self, from, to, reason);
-        bus_queue_radio(self, RADIO_CHANGED_STATE);
+        if (self)
+                bus_emit_state_changed(self, from, to, reason);
 }
 
 static void on_identity_loaded(Radio *radio, void *userdata) {

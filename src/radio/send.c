@@ -200,7 +200,7 @@ static OutcomeCode get_own_message(Radio *radio, uint64_t id, Message **ret, Out
         if (!m)
                 return outcome_set(ret_outcome, OUTCOME_NOT_FOUND, "there is no message %" PRIu64, id);
         if (m->state == MESSAGE_RECEIVED)
-                return outcome_set(ret_outcome, OUTCOME_INVALID_ARGUMENTS,
+                return outcome_set(ret_outcome, OUTCOME_NOT_SUPPORTED,
                                    "message %" PRIu64 " is a received one", id);
 
         *ret = g_steal_pointer(&m);
@@ -215,7 +215,7 @@ OutcomeCode radio_cancel_message(Radio *radio, uint64_t id, Outcome *ret_outcome
         if (code != OUTCOME_OK)
                 return code;
         if (!message_state_is_open(m->state, m->channel != 0))
-                return outcome_set(ret_outcome, OUTCOME_INVALID_ARGUMENTS,
+                return outcome_set(ret_outcome, OUTCOME_REJECTED,
                                    "message %" PRIu64 " is %s already: too late to cancel it", id,
                                    message_state_to_string(m->state));
 
