@@ -19,6 +19,7 @@ Contact *contact_new(const PublicKey *key) {
         *contact = (Contact){
                         .key = *key,
                         .path_len = CONTACT_PATH_UNKNOWN,
+                        .set_path_len = CONTACT_PATH_UNKNOWN,
                         .name = g_strdup(""),
         };
         return contact;
@@ -64,6 +65,10 @@ ContactChange contact_compare(const Contact *a, const Contact *b) {
                 what |= CONTACT_CHANGED_UNREAD;
         if (a->lastmod != b->lastmod)
                 what |= CONTACT_CHANGED_LASTMOD;
+        if (a->removed_elsewhere != b->removed_elsewhere || a->set_path_len != b->set_path_len ||
+            memcmp(a->set_path, b->set_path, sizeof(a->set_path)) != 0 ||
+            a->path_displaced != b->path_displaced)
+                what |= CONTACT_CHANGED_BOOK;
 
         return what;
 }

@@ -40,6 +40,12 @@ typedef struct Contact {
         uint32_t lastmod;         /* the radio's clock, s */
         uint64_t last_heard_usec; /* ours; 0 when never */
         uint64_t unread;          /* kept by the identity from the messages */
+
+        /* Of our book only, never on the wire. */
+        bool removed_elsewhere; /* another program took it out of the radio: not written there unasked */
+        uint8_t set_path_len;   /* the path that a person set; CONTACT_PATH_UNKNOWN: nobody did */
+        uint8_t set_path[CONTACT_PATH_MAX];
+        bool path_displaced; /* tries by flood displaced that path in the radio; to be written back */
 } Contact;
 
 Contact *contact_new(const PublicKey *key);
@@ -60,6 +66,7 @@ typedef enum ContactChange {
         CONTACT_CHANGED_LAST_HEARD = 1 << 7,
         CONTACT_CHANGED_UNREAD = 1 << 8,
         CONTACT_CHANGED_LASTMOD = 1 << 9, /* not published */
+        CONTACT_CHANGED_BOOK = 1 << 10,   /* what only our book holds; not published */
 } ContactChange;
 
 ContactChange contact_compare(const Contact *a, const Contact *b);

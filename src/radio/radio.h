@@ -77,6 +77,7 @@ typedef enum RadioChange {
         RADIO_CHANGED_BATTERY = 1 << 7,
         RADIO_CHANGED_STORAGE = 1 << 8,
         RADIO_CHANGED_CLOCK = 1 << 9,
+        RADIO_CHANGED_AUTO_ADD = 1 << 10, /* radio_auto_add() of contacts-api.h */
 } RadioChange;
 
 /* Observers must not call back into functions that change the radio. */
