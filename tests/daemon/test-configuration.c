@@ -4,18 +4,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "config.h"
+#include "configuration.h"
 #include "log.h"
 #include "macros.h"
 #include "settings.h"
 
 #define KEY "0102030405060708090a0b0c0d0e0f10112233445566778899aabbccddeeff00"
 
-static Config *config;
+static Configuration *config;
 static char *directory;
 
 static void setup(void) {
-        config = config_new();
+        config = configuration_new();
         directory = g_dir_make_tmp("meshcored-config-XXXXXX", NULL);
         ck_assert_ptr_nonnull(directory);
 }
@@ -35,13 +35,13 @@ static void remove_tree(const char *path) {
 }
 
 static void teardown(void) {
-        config = config_free(config);
+        config = configuration_free(config);
         remove_tree(directory);
         g_clear_pointer(&directory, g_free);
 }
 
 static void parse(const char *text) {
-        config_parse(config, "test.conf", text, strlen(text));
+        configuration_parse(config, "test.conf", text, strlen(text));
 }
 
 static const RadioSettings *radio_at(guint i) {
@@ -49,14 +49,14 @@ static const RadioSettings *radio_at(guint i) {
         return config->radios->pdata[i];
 }
 
-static const ConfigProblem *problem_at(guint i) {
+static const ConfigurationProblem *problem_at(guint i) {
         ck_assert_uint_lt(i, config->problems->len);
         return config->problems->pdata[i];
 }
 
 START_TEST(nothing) {
         parse("");
-        config_finish(config);
+        configuration_finish(config);
         ck_assert_uint_eq(config->radios->len, 0);
         ck_assert_uint_eq(config->problems->len, 0);
         ck_assert_int_lt(config->log_level, 0);
@@ -67,7 +67,7 @@ START_TEST(defaults) {
         const RadioSettings *radio;
 
         parse("[Radio sim]\nTransport=tcp://127.0.0.1:5001\n");
-        config_finish(config);
+        configuration_finish(config);
         ck_assert_uint_eq(config->problems->len, 0);
         radio = radio_at(0);
         ck_assert_str_eq(radio->id, "sim");
@@ -100,7 +100,7 @@ START_TEST(every_key) {
               "SetClock=off\r\n"
               "ReconnectMaxSec=900\r\n"
               "PollIntervalSec=10");
-        config_finish(config);
+        configuration_finish(config);
         ck_assert_uint_eq(config->problems->len, 0);
         ck_assert_int_eq(config->log_level, LOG_DEBUG);
         radio = radio_at(0);
@@ -120,7 +120,7 @@ END_TEST
 
 START_TEST(several_radios_in_order) {
         parse("[Radio b]\nTransport=tcp://b\n[Radio a]\nTransport=tcp://a\n[Radio b]\nEnabled=no\n");
-        config_finish(config);
+        configuration_finish(config);
         ck_assert_uint_eq(config->radios->len, 2);
         ck_assert_str_eq(radio_at(0)->id, "b");
         ck_assert(!radio_at(0)->enabled);
@@ -191,7 +191,7 @@ static const struct {
 
 START_TEST(mistakes) {
         parse(mistakes_table[_i].text);
-        config_finish(config);
+        configuration_finish(config);
         ck_assert_uint_eq(config->problems->len, 1);
         ck_assert_str_eq(problem_at(0)->text, mistakes_table[_i].problem);
         ck_assert_int_eq(problem_at(0)->level, mistakes_table[_i].level);
@@ -208,8 +208,8 @@ END_TEST
 START_TEST(nul_bytes) {
         static const char text[] = "[Radio x]\nTransport=tcp://h\0evil\nTransport=tcp://good\n";
 
-        config_parse(config, "test.conf", text, sizeof(text) - 1);
-        config_finish(config);
+        configuration_parse(config, "test.conf", text, sizeof(text) - 1);
+        configuration_finish(config);
         ck_assert_str_eq(problem_at(0)->text, "test.conf:2: [Radio x] the line is not UTF-8 text; ignored");
         ck_assert_str_eq(radio_at(0)->address, "good");
 }
@@ -279,7 +279,7 @@ END_TEST
  * radio. */
 START_TEST(transport_of_the_future) {
         parse("[Radio x]\nTransport=ble:AA:BB:CC:DD:EE:FF\n");
-        config_finish(config);
+        configuration_finish(config);
         ck_assert_uint_eq(config->radios->len, 1);
         ck_assert_uint_eq(config->problems->len, 1);
         ck_assert_int_eq(problem_at(0)->level, LOG_WARNING);
@@ -294,7 +294,7 @@ START_TEST(later_assignments_win) {
         parse("[Daemon]\nLogLevel=\n"
               "[Radio a]\nPublicKey=\nEnabled=\nReconnectMaxSec=\nTransport=tcp://z:1\n"
               "[Radio b]\nTransport=tcp://b\n[Radio c]\nPublicKey=" KEY "\n");
-        config_finish(config);
+        configuration_finish(config);
         ck_assert_int_lt(config->log_level, 0);
         ck_assert_uint_eq(config->radios->len, 3);
         ck_assert_str_eq(radio_at(0)->address, "z");
@@ -313,9 +313,9 @@ START_TEST(bounds) {
         for (unsigned i = 0; i < 2000; i++)
                 g_string_append_printf(text, "[Radio r%u]\nTransport=tcp://h\nNonsense=1\n", i);
         parse(text->str);
-        config_finish(config);
-        ck_assert_uint_eq(config->radios->len, CONFIG_RADIOS_MAX);
-        ck_assert_uint_eq(config->problems->len, CONFIG_PROBLEMS_MAX);
+        configuration_finish(config);
+        ck_assert_uint_eq(config->radios->len, CONFIGURATION_RADIOS_MAX);
+        ck_assert_uint_eq(config->problems->len, CONFIGURATION_PROBLEMS_MAX);
         ck_assert_uint_gt(config->n_dropped, 1000);
 }
 END_TEST
@@ -325,7 +325,7 @@ START_TEST(long_names_are_cut) {
         g_autofree char *text = g_strdup_printf("[Radio %s]\n" GOOD "%s=1\n", name, name);
 
         parse(text);
-        config_finish(config);
+        configuration_finish(config);
         ck_assert_uint_eq(config->radios->len, 1);
         ck_assert_uint_eq(config->problems->len, 2);
         for (guint i = 0; i < 2; i++)
@@ -345,8 +345,8 @@ static char *write_file(const char *name, const char *text) {
 }
 
 static int load(const char *path, bool must_exist) {
-        config = config_free(config);
-        return config_load(path, must_exist, &config);
+        config = configuration_free(config);
+        return configuration_load(path, must_exist, &config);
 }
 
 START_TEST(no_file) {
@@ -386,7 +386,7 @@ END_TEST
 
 START_TEST(strange_files) {
         g_autofree char *path = write_file("m.conf", GOOD);
-        g_autofree char *big = g_strnfill(CONFIG_FILE_SIZE_MAX + 1, '#');
+        g_autofree char *big = g_strnfill(CONFIGURATION_FILE_SIZE_MAX + 1, '#');
         g_autofree char *p1 = write_file("m.conf.d/10-big.conf", big);
         g_autofree char *p2 = g_build_filename(directory, "m.conf.d/20-directory.conf", NULL);
         g_autofree char *p3 = g_build_filename(directory, "m.conf.d/30-fifo.conf", NULL);
@@ -422,8 +422,8 @@ START_TEST(equality) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("config");
-        TCase *tcase = tcase_create("config");
+        Suite *suite = suite_create("configuration");
+        TCase *tcase = tcase_create("configuration");
         SRunner *runner;
         int failed;
 

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "config.h"
+#include "configuration.h"
 #include "log.h"
 #include "macros.h"
 #include "settings.h"
@@ -21,7 +21,7 @@ typedef enum Section {
 } Section;
 
 typedef struct Parser {
-        Config *config;
+        Configuration *config;
         const char *file;
         unsigned line;
         Section section;
@@ -30,7 +30,7 @@ typedef struct Parser {
 } Parser;
 
 static void problem_free(void *p) {
-        ConfigProblem *problem = p;
+        ConfigurationProblem *problem = p;
 
         g_free(problem->text);
         g_free(problem);
@@ -40,10 +40,10 @@ static void settings_free(void *p) {
         radio_settings_free(p);
 }
 
-Config *config_new(void) {
-        Config *config = g_new(Config, 1);
+Configuration *configuration_new(void) {
+        Configuration *config = g_new(Configuration, 1);
 
-        *config = (Config){
+        *config = (Configuration){
                         .radios = g_ptr_array_new_with_free_func(settings_free),
                         .log_level = -EINVAL,
                         .problems = g_ptr_array_new_with_free_func(problem_free),
@@ -52,7 +52,7 @@ Config *config_new(void) {
         return config;
 }
 
-Config *config_free(Config *config) {
+Configuration *configuration_free(Configuration *config) {
         if (!config)
                 return NULL;
 
@@ -66,16 +66,16 @@ Config *config_free(Config *config) {
 
 /* -- problems ---------------------------------------------------------------- */
 
-void config_add_problem(Config *config, int level, const char *format, ...) {
-        ConfigProblem *problem;
+void configuration_add_problem(Configuration *config, int level, const char *format, ...) {
+        ConfigurationProblem *problem;
         va_list ap;
 
-        if (config->problems->len >= CONFIG_PROBLEMS_MAX) {
+        if (config->problems->len >= CONFIGURATION_PROBLEMS_MAX) {
                 config->n_dropped++;
                 return;
         }
 
-        problem = g_new(ConfigProblem, 1);
+        problem = g_new(ConfigurationProblem, 1);
         problem->level = level;
         va_start(ap, format);
         problem->text = g_strdup_vprintf(format, ap);
@@ -104,7 +104,7 @@ static void complain(const Parser *p, int level, const char *format, ...) {
         if (p->key)
                 g_string_append_printf(where, "%s: ", p->key);
 
-        config_add_problem(p->config, level, "%s%s", where->str, what);
+        configuration_add_problem(p->config, level, "%s%s", where->str, what);
 }
 
 /* What somebody wrote into the file, short and harmless enough for a log line. */
@@ -175,7 +175,7 @@ static void set_broken(Parser *p, Broken what, bool broken) {
         (void) g_hash_table_replace(table, g_strdup(p->radio->id), GUINT_TO_POINTER(bits));
 }
 
-static bool is_broken(const Config *config, const RadioSettings *radio) {
+static bool is_broken(const Configuration *config, const RadioSettings *radio) {
         return g_hash_table_lookup(config->broken, radio->id) != NULL;
 }
 
@@ -275,7 +275,7 @@ static bool set_daemon_key(Parser *p, const char *key, const char *value) {
 
 /* -- lines ------------------------------------------------------------------- */
 
-static RadioSettings *find_radio(Config *config, const char *id) {
+static RadioSettings *find_radio(Configuration *config, const char *id) {
         for (guint i = 0; i < config->radios->len; i++) {
                 RadioSettings *radio = config->radios->pdata[i];
 
@@ -299,8 +299,8 @@ static void enter_radio(Parser *p, const char *id) {
                                  quoted);
                         return;
                 }
-                if (p->config->radios->len >= CONFIG_RADIOS_MAX) {
-                        complain(p, LOG_ERR, "more than %i radios; %s is left out", CONFIG_RADIOS_MAX,
+                if (p->config->radios->len >= CONFIGURATION_RADIOS_MAX) {
+                        complain(p, LOG_ERR, "more than %i radios; %s is left out", CONFIGURATION_RADIOS_MAX,
                                  quoted);
                         return;
                 }
@@ -388,7 +388,7 @@ static void parse_line(Parser *p, char *line, size_t size) {
         assign(p, g_strchomp(line), g_strchug(equals + 1));
 }
 
-void config_parse(Config *config, const char *name, const char *text, size_t size) {
+void configuration_parse(Configuration *config, const char *name, const char *text, size_t size) {
         Parser p = {.config = config, .file = name};
 
         if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
@@ -412,7 +412,7 @@ void config_parse(Config *config, const char *name, const char *text, size_t siz
         }
 }
 
-void config_finish(Config *config) {
+void configuration_finish(Configuration *config) {
         for (guint i = 0; i < config->radios->len;) {
                 const RadioSettings *radio = config->radios->pdata[i];
                 bool broken = is_broken(config, radio);
@@ -422,8 +422,9 @@ void config_finish(Config *config) {
                         continue;
                 }
                 if (!broken)
-                        config_add_problem(config, LOG_ERR,
-                                           "[Radio %s] Transport: missing; the radio is left out", radio->id);
+                        configuration_add_problem(config, LOG_ERR,
+                                                  "[Radio %s] Transport: missing; the radio is left out",
+                                                  radio->id);
                 g_ptr_array_remove_index(config->radios, i);
         }
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "config.h"
+#include "configuration.h"
 #include "log.h"
 #include "macros.h"
 
@@ -26,13 +26,13 @@ static int read_file(const char *path, char **ret, size_t *ret_size) {
                 return -EISDIR;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
-        if (st.st_size > CONFIG_FILE_SIZE_MAX)
+        if (st.st_size > CONFIGURATION_FILE_SIZE_MAX)
                 return -EFBIG;
 
         /* One byte more than allowed tells a file that grows meanwhile. */
-        text = g_malloc(CONFIG_FILE_SIZE_MAX + 1);
+        text = g_malloc(CONFIGURATION_FILE_SIZE_MAX + 1);
         for (;;) {
-                ssize_t n = read(fd, text + size, CONFIG_FILE_SIZE_MAX + 1 - size);
+                ssize_t n = read(fd, text + size, CONFIGURATION_FILE_SIZE_MAX + 1 - size);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -41,7 +41,7 @@ static int read_file(const char *path, char **ret, size_t *ret_size) {
                 if (n == 0)
                         break;
                 size += (size_t) n;
-                if (size > CONFIG_FILE_SIZE_MAX)
+                if (size > CONFIGURATION_FILE_SIZE_MAX)
                         return -EFBIG;
         }
 
@@ -50,7 +50,7 @@ static int read_file(const char *path, char **ret, size_t *ret_size) {
         return 0;
 }
 
-static int load_file(Config *config, const char *path) {
+static int load_file(Configuration *config, const char *path) {
         g_autofree char *text = NULL;
         size_t size = 0;
         int r;
@@ -58,17 +58,19 @@ static int load_file(Config *config, const char *path) {
         r = read_file(path, &text, &size);
         if (r < 0) {
                 if (r == -EFBIG)
-                        config_add_problem(config, LOG_ERR, "%s: larger than %i KiB; the file is left out",
-                                           path, CONFIG_FILE_SIZE_MAX / 1024);
+                        configuration_add_problem(config, LOG_ERR,
+                                                  "%s: larger than %i KiB; the file is left out", path,
+                                                  CONFIGURATION_FILE_SIZE_MAX / 1024);
                 else if (r == -EINVAL)
-                        config_add_problem(config, LOG_ERR, "%s: not a regular file; it is left out", path);
+                        configuration_add_problem(config, LOG_ERR, "%s: not a regular file; it is left out",
+                                                  path);
                 else if (r != -ENOENT)
-                        config_add_problem(config, LOG_ERR, "%s: %s; the file is left out", path,
-                                           g_strerror(-r));
+                        configuration_add_problem(config, LOG_ERR, "%s: %s; the file is left out", path,
+                                                  g_strerror(-r));
                 return r;
         }
 
-        config_parse(config, path, text, size);
+        configuration_parse(config, path, text, size);
         return 0;
 }
 
@@ -81,33 +83,34 @@ static int compare_names(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void load_dropins(Config *config, const char *directory) {
+static void load_dropins(Configuration *config, const char *directory) {
         struct dirent **names;
         int n;
 
         n = scandir(directory, &names, is_dropin, compare_names);
         if (n < 0) {
                 if (errno != ENOENT)
-                        config_add_problem(config, LOG_ERR, "%s: %s; no drop-ins are read", directory,
-                                           g_strerror(errno));
+                        configuration_add_problem(config, LOG_ERR, "%s: %s; no drop-ins are read", directory,
+                                                  g_strerror(errno));
                 return;
         }
 
-        if (n > CONFIG_DROPINS_MAX)
-                config_add_problem(config, LOG_ERR, "%s: more than %i files; the last ones are left out",
-                                   directory, CONFIG_DROPINS_MAX);
+        if (n > CONFIGURATION_DROPINS_MAX)
+                configuration_add_problem(config, LOG_ERR,
+                                          "%s: more than %i files; the last ones are left out", directory,
+                                          CONFIGURATION_DROPINS_MAX);
         for (int i = 0; i < n; i++) {
                 g_autofree char *path = g_build_filename(directory, names[i]->d_name, NULL);
 
-                if (i < CONFIG_DROPINS_MAX)
+                if (i < CONFIGURATION_DROPINS_MAX)
                         (void) load_file(config, path);
                 free(names[i]);
         }
         free(names);
 }
 
-int config_load(const char *path, bool must_exist, Config **ret) {
-        g_autoptr(Config) config = config_new();
+int configuration_load(const char *path, bool must_exist, Configuration **ret) {
+        g_autoptr(Configuration) config = configuration_new();
         g_autofree char *directory = g_strconcat(path, ".d", NULL);
         int r;
 
@@ -116,15 +119,15 @@ int config_load(const char *path, bool must_exist, Config **ret) {
                 return r;
 
         load_dropins(config, directory);
-        config_finish(config);
+        configuration_finish(config);
 
         *ret = g_steal_pointer(&config);
         return 0;
 }
 
-void config_log_problems(const Config *config) {
+void configuration_log_problems(const Configuration *config) {
         for (guint i = 0; i < config->problems->len; i++) {
-                const ConfigProblem *problem = config->problems->pdata[i];
+                const ConfigurationProblem *problem = config->problems->pdata[i];
 
                 (void) log_at(problem->level, 0, "%s", problem->text);
         }
