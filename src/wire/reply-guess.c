@@ -104,6 +104,26 @@ static bool looks_like_neighbours(Slice data) {
                (reply.n_entries > 0 || reply.padding == data.size - 4);
 }
 
+/* Roles fill the low two bits of the permissions and little else; keys begin
+ * with neither 00 nor FF. */
+static bool looks_like_access_list(Slice data) {
+        size_t plain = 0;
+        Reply reply;
+
+        if (!try_decode(data, REPLY_ACCESS_LIST, &reply) || reply.n_entries < 2)
+                return false;
+
+        for (size_t i = 0; i < reply.n_entries; i++) {
+                uint8_t first = reply.access[i].prefix.data[0];
+
+                if (first == 0x00 || first == 0xFF)
+                        return false;
+                if (reply.access[i].permissions <= 3)
+                        plain++;
+        }
+        return 2 * plain > reply.n_entries;
+}
+
 ReplyKind reply_guess(Slice data) {
         ReplyKind kind;
 
@@ -122,5 +142,7 @@ ReplyKind reply_guess(Slice data) {
                 return REPLY_MMA;
         if (looks_like_neighbours(data))
                 return REPLY_NEIGHBOURS;
+        if (looks_like_access_list(data))
+                return REPLY_ACCESS_LIST;
         return REPLY_NONE;
 }
