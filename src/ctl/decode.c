@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "decode-internal.h"
@@ -12,8 +11,8 @@
 #include "macros.h"
 #include "terminal.h"
 #include "utf8.h"
+#include "verbs.h"
 
-#define EXIT_USAGE    2
 #define LINE_MAX_SIZE (1024 * 1024)
 
 typedef struct Decoder {
@@ -24,38 +23,6 @@ typedef struct Decoder {
         Framer app, radio; /* of a stream: what each side sends */
         Framer *last;      /* where a piece without marker goes on */
 } Decoder;
-
-static const char help_text[] =
-                "Usage: meshcorectl decode [OPTION…] HEX…\n"
-                "\n"
-                "Explain frames of the companion protocol, without a radio and without the daemon.\n"
-                "\n"
-                "Each HEX is one frame as a radio sends it, without the header of the serial line\n"
-                "or TCP. Blanks and colons between digits do not matter. - reads frames from standard "
-                "input,\n"
-                "one a line.\n"
-                "\n"
-                "  --json               one JSON object a line: code, name and fields, or error\n"
-                "  --stream             HEX are bytes as they pass over serial or TCP, with headers,\n"
-                "                       in pieces of any size, from the radio (>) or from the app (<)\n"
-                "  --level N            protocol level of the radio (default: the newest)\n"
-                "\n"
-                "A radio does not say which question a BINARY_RESPONSE answers, nor which kind of\n"
-                "node a status is of. Without these options the best guess is shown:\n"
-                "\n"
-                "  --request KIND       status, telemetry, mma, acl, neighbours, owner-info, regions,\n"
-                "                       owner or basic; none: show the bytes\n"
-                "  --node-type TYPE     repeater, room, sensor or chat\n"
-                "  --prefix-length N    bytes of each key in an answer to neighbours\n"
-                "\n"
-                "Exit status: 0, 1 when a frame could not be decoded, 2 for a wrong command line.\n"
-                "\n"
-                "Examples:\n"
-                "  meshcorectl decode 0a 83\n"
-                "  meshcorectl decode --json 0c400f1903000078050000\n"
-                "  meshcorectl decode --request neighbours --prefix-length 4 8c007c0e829503…\n"
-                "  meshcorectl decode --stream 3e010083\n"
-                "  grep -o 'frame: .*' log | cut -c8- | meshcorectl decode -\n";
 
 static int __attribute__((format(printf, 1, 2))) complain(const char *format, ...) {
         g_autofree char *text = NULL, *valid = NULL, *shown = NULL;
@@ -68,7 +35,7 @@ static int __attribute__((format(printf, 1, 2))) complain(const char *format, ..
         valid = utf8_repair(text, strlen(text));
         shown = terminal_escape(valid);
         (void) fprintf(stderr, "meshcorectl: decode: %s\n", shown);
-        return EXIT_USAGE;
+        return EXIT_CODE_USAGE;
 }
 
 /* -- output -- */
@@ -265,8 +232,8 @@ int decode_main(int argc, char *argv[]) {
         if (r != 0)
                 return r;
         if (help) {
-                (void) fputs(help_text, stdout);
-                return EXIT_SUCCESS;
+                help_print_verb(&verb_decode);
+                return EXIT_CODE_OK;
         }
         if (argc > 1 && strcmp(argv[1], "--") == 0) {
                 argv++;
@@ -284,10 +251,10 @@ int decode_main(int argc, char *argv[]) {
                         decode_text(&decoder, argv[i]);
                 else if (decode_lines(&decoder, stdin) < 0) {
                         (void) complain("cannot read standard input: %s", g_strerror(errno));
-                        return EXIT_FAILURE;
+                        return EXIT_CODE_FAILED;
                 }
         }
         if (decoder.stream)
                 finish_stream(&decoder);
-        return decoder.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return decoder.failed ? EXIT_CODE_FAILED : EXIT_CODE_OK;
 }

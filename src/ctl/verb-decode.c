@@ -18,15 +18,42 @@ static ExitCode run_decode(const CtlOptions *options, const Args *args) {
         return (ExitCode) decode_main((int) argv->len - 1, (char **) argv->pdata);
 }
 
+/* For the help and completion; decode_main() reads them. */
+static const VerbOption decode_options[] = {
+                {"json", 0, NULL, "one JSON object a line: code, name and fields, or error", WORD_ANY, NULL},
+                {"stream", 0, NULL, "HEX are bytes of serial or TCP, with headers, cut anywhere", WORD_ANY,
+                 NULL},
+                {"request", 0, "KIND", "which question a BINARY_RESPONSE answers; none: show its bytes",
+                 WORD_CHOICE, "status telemetry mma acl neighbours owner-info regions owner basic none"},
+                {"node-type", 0, "TYPE", "which kind of node a status is of", WORD_CHOICE,
+                 "repeater room sensor chat"},
+                {"prefix-length", 0, "N", "bytes of each key in an answer to neighbours", WORD_ANY, NULL},
+                {"level", 0, "N", "protocol level of the radio; default: the newest", WORD_ANY, NULL},
+                {},
+};
+
 const Verb verb_decode = {
                 .name = "decode",
-                .arguments = "[--json] HEX…",
+                .arguments = "[OPTION…] HEX…",
                 .summary = "Explain frames of the companion protocol, without a daemon",
-                .description = "Each HEX is one frame as the radio sends it, without the framing of the "
-                               "serial line.\n"
-                               "Exit status 1 when one of them could not be decoded.\n",
-                .examples = "  meshcorectl decode 0a\n"
-                            "  meshcorectl decode --json 0a 83\n",
+                .description = "Each HEX is one frame as the radio sends it, without the header of serial or "
+                               "TCP.\n"
+                               "Blanks and colons between the digits do not matter; - reads frames from "
+                               "standard\n"
+                               "input, one a line.\n\n"
+                               "A radio tells neither which question a BINARY_RESPONSE answers nor what kind "
+                               "of\n"
+                               "node a status is of. Say it with --request and --node-type; otherwise the "
+                               "best\n"
+                               "guess is shown. Pieces of a --stream are from the radio (>) or from the app "
+                               "(<).\n\n"
+                               "Exit status 1 when a frame could not be decoded.\n",
+                .options = decode_options,
+                .examples = "  meshcorectl decode 0a 83\n"
+                            "  meshcorectl decode --json 0c400f1903000078050000\n"
+                            "  meshcorectl decode --request acl 8c00ae4a120b21995f5c9e12030000000000\n"
+                            "  meshcorectl decode --stream 3e010083 3e01000a\n"
+                            "  meshcorectl decode --json - <frames.txt\n",
                 .max_words = UINT_MAX,
                 .own_options = true,
                 .run = run_decode,

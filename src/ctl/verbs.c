@@ -5,12 +5,9 @@
 #include "verbs.h"
 
 const Verb *const verbs[] = {
-                &verb_status, &verb_radios,   &verb_contacts, &verb_channels, &verb_messages, &verb_message,
-                &verb_send,   &verb_monitor,  &verb_start,    &verb_stop,     &verb_ping,
-#ifdef HAVE_DECODE
-                &verb_decode,
-#endif
-                &verb_help,   &verb_complete, NULL,
+                &verb_status,  &verb_radios, &verb_contacts, &verb_channels, &verb_messages,
+                &verb_message, &verb_send,   &verb_monitor,  &verb_start,    &verb_stop,
+                &verb_ping,    &verb_decode, &verb_help,     &verb_complete, NULL,
 };
 
 const Verb *verb_find(const char *name) {
