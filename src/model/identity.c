@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "identity-internal.h"
+#include "log.h"
+
+/* -- events ------------------------------------------------------------------ */
+
+static void event_free(gpointer p) {
+        Event *event = p;
+
+        (void) contact_free(event->contact_before);
+        (void) channel_free(event->channel_before);
+        (void) message_free(event->message_own);
+        g_clear_pointer(&event->ids, g_array_unref);
+        g_free(event);
+}
+
+Event *identity_add_event(Identity *identity, EventKind kind) {
+        Event *event = g_new0(Event, 1);
+
+        event->kind = kind;
+        g_ptr_array_add(identity->events, event);
+        return event;
+}
+
+static void undo_event(Identity *identity, Event *event) {
+        switch (event->kind) {
+        case EVENT_CONTACT_ADDED:
+                identity_unlink_contact(identity, event->contact);
+                (void) contact_free(event->contact);
+                break;
+        case EVENT_CONTACT_CHANGED:
+                identity_swap_contact(event->contact, event->contact_before);
+                break;
+        case EVENT_CONTACT_REMOVED:
+                identity_link_contact(identity, event->contact);
+                (void) g_hash_table_add(identity->heard, event->contact); /* it may have been in there */
+                break;
+        case EVENT_CHANNEL_LEARNT:
+                (void) g_hash_table_steal(identity->channels, &event->channel->id);
+                (void) channel_free(event->channel);
+                break;
+        case EVENT_CHANNEL_FORGOTTEN:
+                (void) g_hash_table_insert(identity->channels, &event->channel->id, event->channel);
+                break;
+        case EVENT_CHANNEL_CHANGED:
+                identity_swap_channel(event->channel, event->channel_before);
+                break;
+        case EVENT_CHANNEL_MOVED:
+                event->channel->slot = event->slot_before;
+                break;
+        case EVENT_SLOT_SET:
+                identity_place_slot(identity, event->slot, event->channel);
+                break;
+        case EVENT_MESSAGE_ADDED:
+        case EVENT_MESSAGE_CHANGED:
+        case EVENT_MESSAGES_DELETED:
+                break; /* nothing of them is in memory */
+        }
+}
+
+static void tell_channel_moved(Identity *identity, const Event *event) {
+        const IdentityObserver *o = identity->observer;
+        Channel *channel = event->channel;
+        const int slot = channel->slot;
+
+        if (event->slot_before >= 0 && o->channel_removed) {
+                channel->slot = event->slot_before;
+                o->channel_removed(identity, channel, identity->observer_userdata);
+        }
+        if (event->slot_after >= 0 && o->channel_added) {
+                channel->slot = event->slot_after;
+                o->channel_added(identity, channel, identity->observer_userdata);
+        }
+        channel->slot = slot;
+}
+
+static void tell_event(Identity *identity, const Event *event) {
+        const IdentityObserver *o = identity->observer;
+        void *userdata = identity->observer_userdata;
+
+        if (!o)
+                return;
+
+        switch (event->kind) {
+        case EVENT_CONTACT_ADDED:
+                if (o->contact_added)
+                        o->contact_added(identity, event->contact, userdata);
+                break;
+        case EVENT_CONTACT_CHANGED:
+                if (o->contact_changed)
+                        o->contact_changed(identity, event->contact, event->what, userdata);
+                break;
+        case EVENT_CONTACT_REMOVED:
+                if (o->contact_removed)
+                        o->contact_removed(identity, event->contact, userdata);
+                break;
+        case EVENT_CHANNEL_CHANGED:
+                if (o->channel_changed && event->what != 0 && event->channel->slot >= 0)
+                        o->channel_changed(identity, event->channel, event->what, userdata);
+                break;
+        case EVENT_CHANNEL_MOVED:
+                tell_channel_moved(identity, event);
+                break;
+        case EVENT_MESSAGE_ADDED:
+                if (o->message_added)
+                        o->message_added(identity, event->message, userdata);
+                break;
+        case EVENT_MESSAGE_CHANGED:
+                if (o->message_changed)
+                        o->message_changed(identity, event->message, event->what, userdata);
+                break;
+        case EVENT_MESSAGES_DELETED:
+                if (o->messages_deleted)
+                        o->messages_deleted(identity, (const uint64_t *) (const void *) event->ids->data,
+                                            event->ids->len, userdata);
+                break;
+        case EVENT_CHANNEL_LEARNT:
+        case EVENT_CHANNEL_FORGOTTEN:
+        case EVENT_SLOT_SET:
+                break;
+        }
+}
+
+static GPtrArray *new_events(void) {
+        return g_ptr_array_new_with_free_func(event_free);
+}
+
+/* An observer may write again from inside, so the list is taken away first;
+ * what was removed is freed last. */
+static void finish_events(Identity *identity) {
+        g_autoptr(GPtrArray) events = g_steal_pointer(&identity->events);
+
+        identity->events = new_events();
+
+        for (guint i = 0; i < identity->written_heard->len; i++)
+                (void) g_hash_table_remove(identity->heard, identity->written_heard->pdata[i]);
+        g_ptr_array_set_size(identity->written_heard, 0);
+
+        for (guint i = 0; i < events->len; i++)
+                tell_event(identity, events->pdata[i]);
+
+        for (guint i = 0; i < events->len; i++) {
+                Event *event = events->pdata[i];
+
+                if (event->kind == EVENT_CONTACT_REMOVED)
+                        (void) contact_free(event->contact);
+                else if (event->kind == EVENT_CHANNEL_FORGOTTEN)
+                        (void) channel_free(event->channel);
+        }
+}
+
+static void undo_events(Identity *identity) {
+        for (guint i = identity->events->len; i > 0; i--)
+                undo_event(identity, identity->events->pdata[i - 1]);
+        g_ptr_array_set_size(identity->events, 0);
+        g_ptr_array_set_size(identity->written_heard, 0);
+
+        identity->record = identity->record_before;
+        identity->unread = identity->unread_before;
+        identity->last_id = identity->last_id_before;
+}
+
+/* -- writing ----------------------------------------------------------------- */
+
+static int save_all(Identity *identity) {
+        GHashTableIter iter;
+        gpointer value;
+        int r;
+
+        r = store_add_identity(identity->store, &identity->key, &identity->record);
+        if (r < 0)
+                return r;
+
+        g_hash_table_iter_init(&iter, identity->contacts);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                r = store_save_contact(identity->store, identity->record.row, value);
+                if (r < 0)
+                        return r;
+        }
+
+        g_hash_table_iter_init(&iter, identity->channels);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                r = store_save_channel(identity->store, identity->record.row, value);
+                if (r < 0)
+                        return r;
+        }
+
+        for (unsigned slot = 0; slot < IDENTITY_SLOTS_MAX; slot++) {
+                if (!identity->slots[slot])
+                        continue;
+                r = store_save_slot(identity->store, identity->record.row, slot, identity->slots[slot]->id);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* Begins us in a store that does not know us: all that we have in memory. */
+static int save_from_memory(Identity *identity) {
+        int r;
+
+        r = store_begin(identity->store);
+        if (r < 0)
+                return r;
+
+        r = save_all(identity);
+        if (r >= 0)
+                r = store_commit(identity->store);
+        if (r < 0) {
+                store_rollback(identity->store);
+                return r;
+        }
+
+        identity->stored = true;
+        g_hash_table_remove_all(identity->heard);
+        return 0;
+}
+
+int identity_ready(Identity *identity) {
+        int r;
+
+        /* This can find out that the history is lost. */
+        r = store_ensure_open(identity->store);
+        if (r < 0)
+                return r;
+
+        return identity->stored ? 0 : save_from_memory(identity);
+}
+
+int identity_write_begin(Identity *identity) {
+        int r;
+
+        if (identity->batch)
+                return identity->batch_error;
+
+        r = identity_ready(identity);
+        if (r < 0)
+                return r;
+
+        r = store_begin(identity->store);
+        if (r < 0)
+                return r;
+
+        identity->record_before = identity->record;
+        identity->unread_before = identity->unread;
+        identity->last_id_before = identity->last_id;
+        return 0;
+}
+
+int identity_write_begin_alone(Identity *identity) {
+        if (identity->batch) {
+                log_error("A message came in the middle of a batch");
+                return -EBUSY;
+        }
+
+        return identity_write_begin(identity);
+}
+
+static int save_heard(Identity *identity, size_t limit) {
+        GHashTableIter iter;
+        gpointer contact;
+        int r;
+
+        g_hash_table_iter_init(&iter, identity->heard);
+        for (size_t n = 0; n < limit && g_hash_table_iter_next(&iter, &contact, NULL); n++) {
+                r = store_save_heard(identity->store, identity->record.row, contact);
+                if (r < 0)
+                        return r;
+                g_ptr_array_add(identity->written_heard, contact);
+        }
+
+        return 0;
+}
+
+static int finish_write(Identity *identity, int r, size_t heard) {
+        int k;
+
+        if (r >= 0) {
+                k = save_heard(identity, heard);
+                if (k >= 0)
+                        k = store_commit(identity->store);
+                if (k < 0)
+                        r = k;
+        }
+
+        if (r < 0) {
+                /* The memory first: a rollback can find damage and begin a new history. */
+                undo_events(identity);
+                store_rollback(identity->store);
+                return r;
+        }
+
+        finish_events(identity);
+        return r;
+}
+
+int identity_write_end(Identity *identity, int r) {
+        if (identity->batch) {
+                if (r < 0 && identity->batch_error == 0)
+                        identity->batch_error = r;
+                return r;
+        }
+
+        return finish_write(identity, r, IDENTITY_HEARD_PER_WRITE);
+}
+
+int identity_begin(Identity *identity) {
+        int r;
+
+        r = identity_write_begin_alone(identity);
+        if (r < 0)
+                return r;
+
+        identity->batch = true;
+        identity->batch_error = 0;
+        return 0;
+}
+
+int identity_commit(Identity *identity) {
+        if (!identity->batch)
+                return 0;
+
+        identity->batch = false;
+        return finish_write(identity, identity->batch_error, IDENTITY_HEARD_PER_WRITE);
+}
+
+void identity_rollback(Identity *identity) {
+        if (!identity->batch)
+                return;
+
+        identity->batch = false;
+        (void) finish_write(identity, -ECANCELED, 0);
+}
+
+bool identity_needs_flush(const Identity *identity) {
+        return g_hash_table_size(identity->heard) > 0;
+}
+
+int identity_flush(Identity *identity) {
+        int r;
+
+        if (!identity_needs_flush(identity))
+                return 0;
+
+        r = identity_write_begin_alone(identity);
+        if (r < 0)
+                return r;
+
+        return finish_write(identity, 0, SIZE_MAX);
+}
+
+/* -- loading ------------------------------------------------------------------ */
+
+static void take_contact(Contact *contact, void *userdata) {
+        identity_link_contact(userdata, contact);
+}
+
+static void take_channel(Channel *channel, void *userdata) {
+        Identity *identity = userdata;
+
+        (void) g_hash_table_insert(identity->channels, &channel->id, channel);
+}
+
+static void take_slot(unsigned slot, uint64_t id, void *userdata) {
+        Identity *identity = userdata;
+        Channel *channel = g_hash_table_lookup(identity->channels, &id);
+
+        if (!channel)
+                return;
+
+        identity->slots[slot] = channel;
+        if (channel->slot < 0)
+                channel->slot = (int) slot;
+}
+
+static void take_unread(const uint8_t *prefix, const PublicKey *peer, uint64_t id, uint64_t n,
+                        void *userdata) {
+        Identity *identity = userdata;
+        Channel *channel = g_hash_table_lookup(identity->channels, &id);
+
+        identity->unread += n;
+        if (channel)
+                channel->unread += n;
+        if (!prefix)
+                return;
+
+        for (GSList *l = identity_contacts_of_prefix(identity, prefix); l; l = l->next) {
+                Contact *contact = l->data;
+
+                if (!peer || key_equal(peer, &contact->key))
+                        contact->unread += n;
+        }
+}
+
+static int load_records(Identity *identity) {
+        Store *store = identity->store;
+        int64_t row;
+        int r;
+
+        r = store_load_identity(store, &identity->key, &identity->record);
+        if (r == -ENOENT)
+                return save_from_memory(identity);
+        if (r < 0)
+                return r;
+
+        row = identity->record.row;
+        r = store_load_contacts(store, row, take_contact, identity);
+        if (r >= 0)
+                r = store_load_channels(store, row, take_channel, identity);
+        if (r >= 0)
+                r = store_load_slots(store, row, take_slot, identity);
+        if (r >= 0)
+                r = store_load_unread(store, row, take_unread, identity);
+        if (r >= 0)
+                r = store_last_message(store, row, &identity->last_id);
+        if (r < 0)
+                return r;
+
+        identity->stored = true;
+        return 0;
+}
+
+static void forget_unread(Identity *identity) {
+        GHashTableIter iter;
+        gpointer value;
+
+        identity->unread = 0;
+        g_hash_table_remove_all(identity->talkers);
+
+        g_hash_table_iter_init(&iter, identity->contacts);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                Contact *contact = value;
+                Event *event;
+
+                if (contact->unread == 0)
+                        continue;
+                contact->unread = 0;
+                event = identity_add_event(identity, EVENT_CONTACT_CHANGED);
+                event->contact = contact;
+                event->what = CONTACT_CHANGED_UNREAD;
+        }
+
+        g_hash_table_iter_init(&iter, identity->channels);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                Channel *channel = value;
+                Event *event;
+
+                if (channel->unread == 0)
+                        continue;
+                channel->unread = 0;
+                event = identity_add_event(identity, EVENT_CHANNEL_CHANGED);
+                event->channel = channel;
+                event->what = CHANNEL_CHANGED_UNREAD;
+        }
+}
+
+static void on_history_lost(void *userdata) {
+        Identity *identity = userdata;
+
+        /* The last timestamp is the one thing that the mesh would notice; it goes on. What
+         * the radio holds is asked for again. */
+        identity->stored = false;
+        identity->record.row = 0;
+        identity->record.contacts_since = 0;
+        identity->record.contacts_radio_count = 0;
+        forget_unread(identity);
+
+        /* If it fails, the next write tries again; the failure is logged. */
+        (void) save_from_memory(identity);
+
+        if (identity->observer && identity->observer->history_lost)
+                identity->observer->history_lost(identity, identity->observer_userdata);
+        finish_events(identity);
+}
+
+static Identity *identity_new(Store *store, const PublicKey *key) {
+        Identity *identity = g_new0(Identity, 1);
+
+        identity->store = store;
+        identity->key = *key;
+        identity->client = (StoreClient){on_history_lost, identity};
+        identity->contacts = g_hash_table_new(key_hash_func, key_equal_func);
+        identity->prefixes = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+        identity->heard = g_hash_table_new(NULL, NULL);
+        identity->talkers = g_hash_table_new(NULL, NULL);
+        identity->channels = g_hash_table_new(g_int64_hash, g_int64_equal);
+        identity->contact_limit = IDENTITY_CONTACTS_DEFAULT;
+        identity->events = new_events();
+        identity->written_heard = g_ptr_array_new();
+        return identity;
+}
+
+static void free_lists(gpointer key, gpointer list, gpointer userdata) {
+        g_slist_free(list);
+}
+
+Identity *identity_free(Identity *identity) {
+        GHashTableIter iter;
+        gpointer value;
+
+        if (!identity)
+                return NULL;
+
+        identity->observer = NULL;
+        identity_rollback(identity);
+        store_remove_client(identity->store, &identity->client);
+
+        g_hash_table_foreach(identity->prefixes, free_lists, NULL);
+        g_hash_table_unref(identity->prefixes);
+        g_hash_table_iter_init(&iter, identity->contacts);
+        while (g_hash_table_iter_next(&iter, NULL, &value))
+                (void) contact_free(value);
+        g_hash_table_unref(identity->contacts);
+        g_hash_table_iter_init(&iter, identity->channels);
+        while (g_hash_table_iter_next(&iter, NULL, &value))
+                (void) channel_free(value);
+        g_hash_table_unref(identity->channels);
+        g_hash_table_unref(identity->heard);
+        g_hash_table_unref(identity->talkers);
+        g_ptr_array_unref(identity->events);
+        g_ptr_array_unref(identity->written_heard);
+        g_free(identity);
+        return NULL;
+}
+
+int identity_load(Store *store, const PublicKey *key, Identity **ret) {
+        int r;
+
+        /* Damage that is found here is set aside by then, and the second try begins anew. */
+        for (unsigned tries = 0; tries < 2; tries++) {
+                g_autoptr(Identity) identity = identity_new(store, key);
+
+                r = load_records(identity);
+                if (r >= 0) {
+                        store_add_client(store, &identity->client);
+                        *ret = g_steal_pointer(&identity);
+                        return 0;
+                }
+                if (r != -EUCLEAN)
+                        break;
+        }
+
+        return r;
+}
+
+/* -- small things -------------------------------------------------------------- */
+
+void identity_set_observer(Identity *identity, const IdentityObserver *observer, void *userdata) {
+        identity->observer = observer;
+        identity->observer_userdata = userdata;
+}
+
+const PublicKey *identity_key(const Identity *identity) {
+        return &identity->key;
+}
+
+Store *identity_store(const Identity *identity) {
+        return identity->store;
+}
+
+uint32_t identity_contacts_since(const Identity *identity) {
+        return identity->record.contacts_since;
+}
+
+uint32_t identity_contacts_radio_count(const Identity *identity) {
+        return identity->record.contacts_radio_count;
+}
+
+uint32_t identity_last_timestamp(const Identity *identity) {
+        return identity->record.last_timestamp;
+}
+
+uint64_t identity_last_message_id(const Identity *identity) {
+        return identity->last_id;
+}
+
+uint64_t identity_unread(const Identity *identity) {
+        return identity->unread;
+}
+
+int identity_set_contacts_mark(Identity *identity, uint32_t since, uint32_t radio_count) {
+        int r;
+
+        if (identity->record.contacts_since == since && identity->record.contacts_radio_count == radio_count)
+                return 0;
+
+        r = identity_write_begin(identity);
+        if (r < 0)
+                return r;
+
+        identity->record.contacts_since = since;
+        identity->record.contacts_radio_count = radio_count;
+        r = store_save_identity(identity->store, &identity->record);
+        return identity_write_end(identity, r);
+}
