@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "arguments.h"
+#include "bus.h"
+#include "configuration.h"
+#include "log.h"
+#include "macros.h"
+#include "manager.h"
+#include "store.h"
+
+#define EXIT_USAGE 2 /* meshcored(8), Exit status */
+#define EXIT_NEWER 3
+
+typedef struct Daemon {
+        Arguments arguments;
+        sd_event *event;
+        Store *store;
+        Manager *manager;
+        Bus *bus;
+        bool announced; /* READY=1 was sent */
+} Daemon;
+
+static void daemon_clear(Daemon *d) {
+        /* Callers get their answers while the objects are still there. */
+        d->bus = bus_free(d->bus);
+        d->manager = manager_free(d->manager);
+        d->store = store_close(d->store);
+        d->event = sd_event_unref(d->event);
+        arguments_clear(&d->arguments);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Daemon, daemon_clear)
+
+static void announce(Daemon *d) {
+        guint n = manager_radios(d->manager)->len;
+
+        (void) sd_notifyf(false, "READY=1\nSTATUS=%s; %u radio%s configured.",
+                          bus_is_ready(d->bus) ? "On the bus as " BUS_NAME : "Waiting for the bus", n,
+                          n == 1 ? "" : "s");
+        d->announced = true;
+}
+
+static void on_bus_ready(Bus *bus, void *userdata) {
+        announce(userdata);
+}
+
+/* The command line goes before the file. */
+static void apply_log_level(Daemon *d, const Configuration *configuration) {
+        if (d->arguments.log_level >= 0)
+                log_set_level(d->arguments.log_level);
+        else
+                log_set_level(configuration->log_level >= 0 ? configuration->log_level : LOG_INFO);
+}
+
+static int configure(Daemon *d) {
+        g_autoptr(Configuration) configuration = NULL;
+        int r;
+
+        r = configuration_load(d->arguments.config, d->arguments.config_given, &configuration);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read %s", d->arguments.config);
+
+        apply_log_level(d, configuration);
+        configuration_log_problems(configuration);
+
+        r = manager_apply(d->manager, g_steal_pointer(&configuration->radios));
+        if (r < 0)
+                return log_error_errno(r, "Cannot take over all of the configuration");
+        return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        Daemon *d = userdata;
+        struct timespec now = {};
+
+        /* For services of Type=notify-reload; others take no notice. */
+        (void) clock_gettime(CLOCK_MONOTONIC, &now);
+        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reading the configuration.",
+                          (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000);
+
+        log_info("Reading the configuration again");
+        (void) configure(d); /* which told what is wrong; what runs, goes on */
+        if (d->announced)
+                announce(d);
+        return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        log_info("Stopping on SIG%s", sigabbrev_np((int) info->ssi_signo) ?: "?");
+        return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int watch_signals(Daemon *d) {
+        static const struct {
+                int number;
+                sd_event_signal_handler_t handler;
+        } signals[] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_reload}};
+        sigset_t mask;
+        int r;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaddset(&mask, signals[i].number);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+        (void) signal(SIGPIPE, SIG_IGN);
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                r = sd_event_add_signal(d->event, NULL, signals[i].number, signals[i].handler, d);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int open_store(Daemon *d) {
+        if (g_mkdir_with_parents(d->arguments.state_dir, 0700) < 0)
+                return log_error_errno(errno, "Cannot make the state directory %s", d->arguments.state_dir);
+
+        return store_open(d->arguments.state_dir, &d->store);
+}
+
+static int start(Daemon *d) {
+        int r;
+
+        r = sd_event_default(&d->event);
+        if (r < 0)
+                return log_error_errno(r, "Cannot make an event loop");
+        r = watch_signals(d);
+        if (r < 0)
+                return log_error_errno(r, "Cannot watch for signals");
+        r = sd_event_set_watchdog(d->event, true);
+        if (r < 0)
+                (void) log_warning_errno(r, "Cannot serve the watchdog, ignoring");
+
+        r = open_store(d);
+        if (r < 0)
+                return r;
+        r = manager_new(d->event, d->store, &d->manager);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set up the radios");
+        d->bus = bus_new(d->event, d->manager, d->arguments.session ? BUS_SESSION : BUS_SYSTEM);
+        bus_set_ready(d->bus, on_bus_ready, d);
+
+        /* After the bus, which wants to see each radio come. */
+        return configure(d);
+}
+
+static int run(Daemon *d) {
+        int r;
+
+        r = start(d);
+        if (r < 0)
+                return r;
+
+        r = sd_event_loop(d->event);
+        (void) sd_notify(false, "STOPPING=1\nSTATUS=Stopping.");
+        if (r < 0)
+                return log_error_errno(r, "The event loop failed");
+        return 0;
+}
+
+static int exit_status(int r) {
+        if (r == -EPROTONOSUPPORT)
+                return EXIT_NEWER;
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[]) {
+        g_auto(Daemon) d = {};
+        int r;
+
+        /* What we write holds private messages. */
+        (void) umask(0077);
+        log_setup(LOG_TARGET_AUTO);
+
+        r = arguments_parse(argc, argv, &d.arguments);
+        if (r < 0)
+                return EXIT_USAGE;
+        if (r == 0)
+                return EXIT_SUCCESS;
+
+        if (d.arguments.log_level >= 0)
+                log_set_level(d.arguments.log_level);
+        if (d.arguments.config_given && access(d.arguments.config, F_OK) < 0) {
+                (void) log_error_errno(errno, "Cannot read %s", d.arguments.config);
+                return EXIT_USAGE;
+        }
+
+        return exit_status(run(&d));
+}
