@@ -38,7 +38,7 @@ def run(bed, *arguments):
 
 def wait_ready(bed):
     """The daemon says when it is ready; meshcorectl monitor passes it on."""
-    monitor = start_monitor(bed, "monitor-states", "--json")
+    monitor = start_ctl(bed, "monitor", "--json")  # its first line says that it listens
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         if json.loads(bed.ctl("radios", "--json").stdout)[0]["State"] == "ready":
@@ -48,9 +48,9 @@ def wait_ready(bed):
     raise Failure("the radio did not become ready:\n" + bed.daemon.log())
 
 
-def start_monitor(bed, name, *arguments):
-    argv = [find_program("meshcorectl"), "--session", "monitor", *arguments]
-    program = Program(name, argv, bed.directory, bed.environment())
+def start_ctl(bed, *arguments):
+    argv = [find_program("meshcorectl"), "--session", *arguments]
+    program = Program("meshcorectl-" + arguments[0], argv, bed.directory, bed.environment())
     bed.programs.append(program)
     return program
 
@@ -76,17 +76,17 @@ def demonstrate(bed):
     friend = next(c["Name"] for c in contacts if c["Type"] == "chat")
 
     explain(f"{friend} writes to us. A client that is listening sees it at once; the daemon had it on disk before.")
-    print("$ meshcorectl --session monitor", flush=True)
-    monitor = start_monitor(bed, "monitor")
+    print("$ meshcorectl --session messages --follow", flush=True)
+    follower = start_ctl(bed, "messages", "--follow")
     text = "Hello from the mesh!"
     sim.control("text", from_=friend, text=text)
     deadline = time.monotonic() + LIMIT
     while True:
-        line = monitor.read_line(max(0.1, deadline - time.monotonic()))
+        line = follower.read_line(max(0.1, deadline - time.monotonic()))
         show(line)
         if text in line:
             break
-    monitor.terminate()
+    follower.terminate()
 
     explain("Our answer: the command returns when the other side has acknowledged it over the air.")
     run(bed, "send", friend, "Hello to you, loud and clear", "--wait", "delivered")

@@ -113,7 +113,8 @@ class Tests(Case):
         sim, client = self.start()
         _, name = self.chat(client)
         plain, stream = self.follow("monitor"), self.follow("monitor", "--json")
-        # both are subscribed once they have shown something
+        self.assertEqual(json.loads(stream.read_line())["Event"], "daemon")
+        # the one for people says nothing before the first event
         found = {"plain": [], "json": []}
         count = 0
         while not (any("watched" in line for line in found["plain"]) and any("watched" in s for s in found["json"])):
