@@ -1,8 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdbool.h>
 #include <string.h>
 
 #include "macros.h"
 #include "utf8.h"
+
+#define REPLACEMENT "\357\277\275"
+
+/* sd-bus refuses strings with noncharacters, although Unicode allows them to be interchanged. */
+static bool is_noncharacter(gunichar c) {
+        return (c >= 0xFDD0 && c <= 0xFDEF) || (c & 0xFFFE) == 0xFFFE;
+}
+
+/* Valid UTF-8 from text up to end. */
+static void append_valid(GString *out, const char *text, const char *end) {
+        const char *begin = text;
+
+        for (; text < end; text = g_utf8_next_char(text)) {
+                if (!is_noncharacter(g_utf8_get_char(text)))
+                        continue;
+                g_string_append_len(out, begin, text - begin);
+                g_string_append(out, REPLACEMENT);
+                begin = g_utf8_next_char(text);
+        }
+        g_string_append_len(out, begin, end - begin);
+}
 
 char *utf8_repair(const void *text, size_t size) {
         const char *p = text;
@@ -17,7 +39,7 @@ char *utf8_repair(const void *text, size_t size) {
                 gunichar c;
 
                 (void) g_utf8_validate(p, (gssize) size, &end);
-                g_string_append_len(out, p, end - p);
+                append_valid(out, p, end);
                 size -= (size_t) (end - p);
                 p = end;
                 if (size == 0)
@@ -28,7 +50,7 @@ char *utf8_repair(const void *text, size_t size) {
                 if (c == (gunichar) -2)
                         break;
 
-                g_string_append(out, "\357\277\275");
+                g_string_append(out, REPLACEMENT);
                 p++;
                 size--;
         }

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /* A NUL-terminated copy of size bytes. A multi-byte character that the end cuts is dropped;
- * every other invalid byte, and every NUL inside, becomes U+FFFD. Trailing
- * NULs are padding and are dropped. */
+ * every other invalid byte, every NUL inside and every noncharacter becomes
+ * U+FFFD. Trailing NULs are padding and are dropped. */
 char *utf8_repair(const void *text, size_t size);
 
 /* The greatest length <= limit at which text (valid UTF-8) can be cut without

@@ -55,7 +55,15 @@ static const Case cases[] = {
                 CASE("\xED\xA0\x80z", REPLACEMENT REPLACEMENT REPLACEMENT "z"),
                 CASE("\xED\xBF\xBFz", REPLACEMENT REPLACEMENT REPLACEMENT "z"),
                 CASE("\xF4\x90\x80\x80z", REPLACEMENT REPLACEMENT REPLACEMENT REPLACEMENT "z"),
-                CASE("\xF4\x8F\xBF\xBFz", "\xF4\x8F\xBF\xBFz"),
+                CASE("\xF4\x8F\xBF\xBDz", "\xF4\x8F\xBF\xBDz"),
+
+                /* noncharacters, which sd-bus refuses: U+FDD0, U+FDEF, U+FFFE, U+FFFF, U+10FFFF; and
+                   neighbours */
+                CASE("a\xEF\xB7\x90z", "a" REPLACEMENT "z"),
+                CASE("\xEF\xB7\xAF", REPLACEMENT),
+                CASE("\xEF\xBF\xBE\xEF\xBF\xBF", REPLACEMENT REPLACEMENT),
+                CASE("\xF4\x8F\xBF\xBFz", REPLACEMENT "z"),
+                CASE("\xEF\xB7\x8F\xEF\xB7\xB0\xEF\xBF\xBD", "\xEF\xB7\x8F\xEF\xB7\xB0\xEF\xBF\xBD"),
 
                 /* a NUL inside would hide the rest; at the end it is padding */
                 CASE("a\0z", "a" REPLACEMENT "z"),

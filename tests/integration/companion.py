@@ -12,6 +12,7 @@ import re
 import socket
 import struct
 import threading
+import time
 
 TRANSCRIPTS = os.environ.get(
     "MESHCORED_TRANSCRIPTS", os.path.join(os.path.dirname(__file__), "..", "data", "transcripts")
@@ -25,7 +26,8 @@ TYPES = {0: "none", 1: "chat", 2: "repeater", 3: "room", 4: "sensor"}
 def repaired(data):
     """What must be on the bus for these bytes; runs of U+FFFD count as one."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    return collapse(decoder.decode(data.rstrip(b"\0").replace(b"\0", b"\xff"), False))
+    text = decoder.decode(data.rstrip(b"\0").replace(b"\0", b"\xff"), False)
+    return collapse("".join("\ufffd" if ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF else c for c in text))
 
 
 def collapse(text):
@@ -54,9 +56,8 @@ def parse_contact(frame):
 
 
 def split_author(data):
-    text = repaired(data)
-    author, separator, rest = text.partition(": ")
-    return (author, rest) if separator else ("", text)
+    author, separator, rest = data.partition(b": ")
+    return (repaired(author), repaired(rest)) if separator else ("", repaired(data))
 
 
 def hops(path_len):
@@ -231,7 +232,7 @@ class FakeRadio:
         if code == 1:
             return [bytes([5, 1, 22, 22]) + self.KEY + bytes(12) + struct.pack("<IIBB", 869618, 62500, 8, 5) + self.name]
         if code == 5:
-            return [b"\x09" + struct.pack("<I", 1800000000)]
+            return [b"\x09" + struct.pack("<I", int(time.time()))]
         if code == 20:
             return [b"\x0c" + struct.pack("<HII", 4000, 1, 100)]
         if code == 4:

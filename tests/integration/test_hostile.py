@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What strangers send: bytes, names and texts that were made to hurt."""
 
+import json
 import random
 import struct
 
 import dbus
 
-from companion import FakeRadio, collapse, contact_record, repaired
+from companion import FakeRadio, collapse, contact_record, repaired, split_author
 from fixture import OBJECT_MANAGER, ROOT, Case, contact_path, radio_path
 from programs import BUS_NAME
 
@@ -68,8 +69,6 @@ class Tests(Case):
 
     def test_names_in_terminal(self):
         """meshcorectl shows none of those bytes raw, and its JSON gives the names as they are."""
-        import json
-
         records = [contact_record(k, n, lastmod=i + 1) for i, (k, n) in enumerate(zip(self.keys(len(NAMES)), NAMES))]
         _, client = self.fake(contacts=records)
         client.wait_for_state("ready")
@@ -78,7 +77,7 @@ class Tests(Case):
         self.assertEqual(raw, [])
         text = self.bed.ctl("contacts", "--json").stdout
         self.assertTrue(all(ord(c) >= 0x20 or c == "\n" for c in text))
-        shown = json_objects(json, text)
+        shown = json.loads(text)
         names = {c["Name"] for c in client.contacts().values()}
         self.assertEqual(len(shown), len(NAMES))
         self.assertTrue(all(any(name in map(str, o.values()) for o in shown) for name in names))
@@ -101,7 +100,7 @@ class Tests(Case):
         for records in (self.received(client), client.all_messages()):
             self.assertEqual([collapse(r["Text"]) for r in records[: len(NAMES)]], [repaired(n) for n in NAMES])
             for record, name in zip(records[len(NAMES) :], NAMES):
-                author, _, text = repaired(name + b": " + name).partition(": ")
+                author, text = split_author(name + b": " + name)
                 self.assertEqual((collapse(record["Author"]), collapse(record["Text"])), (author, text))
 
     def test_random_answers(self):
@@ -132,6 +131,7 @@ class Tests(Case):
         """Noise that is no frame at all, in the middle of a session."""
         dice = random.Random(2)
         radio, client = self.fake()
+        client.wait_owned()
         for _ in range(20):
             client.call(RADIO, "Radio", "Start")
             client.wait_for_state("ready")
@@ -219,8 +219,3 @@ class Tests(Case):
                 client.call(RADIO, "Radio", member, signature, *arguments)
         self.assertEqual(client.get_state(), ("ready", "none"))
 
-
-def json_objects(json, text):
-    """One object a line, or one list."""
-    value = [json.loads(line) for line in text.splitlines() if line.strip()]
-    return value[0] if len(value) == 1 and isinstance(value[0], list) else value
