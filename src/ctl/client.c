@@ -85,7 +85,7 @@ ExitCode client_call(Client *c, uint64_t timeout_usec, sd_bus_message **ret_repl
                 return code;
 
         va_start(ap, types);
-        r = sd_bus_message_appendv(call, types, ap);
+        r = sd_bus_message_appendv(call, types ?: "", ap);
         va_end(ap);
         if (r < 0)
                 return ctl_fail(EXIT_CODE_FAILED, "cannot make a call of %s: %s", member, g_strerror(-r));

@@ -26,7 +26,8 @@ sd_bus *client_bus(Client *client);
 /* Whether a call may make the bus start the daemon; yes at first. */
 void client_set_autostart(Client *client, bool autostart);
 
-/* Calls a method of the daemon with arguments as in sd_bus_message_append(). ret_reply may be NULL. */
+/* Calls a method of the daemon with arguments as in sd_bus_message_append(); types NULL for none. ret_reply
+ * may be NULL. */
 ExitCode client_call(Client *client, uint64_t timeout_usec, sd_bus_message **ret_reply, const char *path,
                      const char *interface, const char *member, const char *types, ...);
 

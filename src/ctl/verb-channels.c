@@ -43,17 +43,21 @@ static ExitCode run_channels(const CtlOptions *options, const Args *args) {
         return EXIT_CODE_OK;
 }
 
+static const char channels_description[] =
+                "KIND is public (the well-known secret), hashtag (the secret follows from the name) or\n"
+                "private. Secrets are never shown.\n"
+                "\n"
+                "With --json: an array with one object for each channel: Path, Radio, and every\n"
+                "property of org.meshcored1.Channel.\n";
+
+static const char channels_examples[] = "  meshcorectl channels\n"
+                                        "  meshcorectl channels --json | jq -r '.[].Name'\n";
+
 const Verb verb_channels = {
                 .name = "channels",
                 .arguments = "",
                 .summary = "List the channels",
-                .description = "KIND is public (the well-known secret), hashtag (the secret follows from the "
-                               "name) or\n"
-                               "private. Secrets are never shown.\n\n"
-                               "With --json: an array with one object for each channel: Path, Radio, and "
-                               "every\n"
-                               "property of org.meshcored1.Channel.\n",
-                .examples = "  meshcorectl channels\n"
-                            "  meshcorectl channels --json | jq -r '.[].Name'\n",
+                .description = channels_description,
+                .examples = channels_examples,
                 .run = run_channels,
 };

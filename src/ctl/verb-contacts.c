@@ -102,24 +102,27 @@ static ExitCode run_contacts(const CtlOptions *options, const Args *args) {
         return EXIT_CODE_OK;
 }
 
+static const char contacts_description[] =
+                "PATTERN is a part of the name in any case, a pattern with * and ? for the whole name,\n"
+                "or the beginning of a key. PATH is how texts go there: by a known path of so many\n"
+                "repeaters, directly, or by flood. Names are not unique: scripts use keys, which\n"
+                "--json prints in full.\n"
+                "\n"
+                "With --json: an array with one object for each contact: Path, Radio, and every\n"
+                "property of org.meshcored1.Contact; empty when none fits.\n";
+
+static const char contacts_examples[] =
+                "  meshcorectl contacts\n"
+                "  meshcorectl contacts ali\n"
+                "  meshcorectl contacts 'Relay*'\n"
+                "  meshcorectl contacts --json | jq -r '.[] | select(.Unread > 0) | .Key'\n";
+
 const Verb verb_contacts = {
                 .name = "contacts",
                 .arguments = "[PATTERN]",
                 .summary = "List the contacts",
-                .description = "PATTERN is a part of the name in any case, a pattern with * and ? for the "
-                               "whole name,\n"
-                               "or the beginning of a key. PATH is how texts go there: by a known path of so "
-                               "many\n"
-                               "repeaters, directly, or by flood. Names are not unique: scripts use keys, "
-                               "which\n"
-                               "--json prints in full.\n\n"
-                               "With --json: an array with one object for each contact: Path, Radio, and "
-                               "every\n"
-                               "property of org.meshcored1.Contact; empty when none fits.\n",
-                .examples = "  meshcorectl contacts\n"
-                            "  meshcorectl contacts ali\n"
-                            "  meshcorectl contacts 'Relay*'\n"
-                            "  meshcorectl contacts --json | jq -r '.[] | select(.Unread > 0) | .Key'\n",
+                .description = contacts_description,
+                .examples = contacts_examples,
                 .max_words = 1,
                 .word = WORD_RECIPIENT,
                 .run = run_contacts,

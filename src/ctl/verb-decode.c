@@ -32,28 +32,31 @@ static const VerbOption decode_options[] = {
                 {},
 };
 
+static const char decode_description[] =
+                "Each HEX is one frame as the radio sends it, without the header of serial or TCP.\n"
+                "Blanks and colons between the digits do not matter; - reads frames from standard\n"
+                "input, one a line.\n"
+                "\n"
+                "A radio tells neither which question a BINARY_RESPONSE answers nor what kind of\n"
+                "node a status is of. Say it with --request and --node-type; otherwise the best\n"
+                "guess is shown. Pieces of a --stream are from the radio (>) or from the app (<).\n"
+                "\n"
+                "Exit status 1 when a frame could not be decoded.\n";
+
+static const char decode_examples[] =
+                "  meshcorectl decode 0a 83\n"
+                "  meshcorectl decode --json 0c400f1903000078050000\n"
+                "  meshcorectl decode --request acl 8c00ae4a120b21995f5c9e12030000000000\n"
+                "  meshcorectl decode --stream 3e010083 3e01000a\n"
+                "  meshcorectl decode --json - <frames.txt\n";
+
 const Verb verb_decode = {
                 .name = "decode",
                 .arguments = "[OPTION…] HEX…",
                 .summary = "Explain frames of the companion protocol, without a daemon",
-                .description = "Each HEX is one frame as the radio sends it, without the header of serial or "
-                               "TCP.\n"
-                               "Blanks and colons between the digits do not matter; - reads frames from "
-                               "standard\n"
-                               "input, one a line.\n\n"
-                               "A radio tells neither which question a BINARY_RESPONSE answers nor what kind "
-                               "of\n"
-                               "node a status is of. Say it with --request and --node-type; otherwise the "
-                               "best\n"
-                               "guess is shown. Pieces of a --stream are from the radio (>) or from the app "
-                               "(<).\n\n"
-                               "Exit status 1 when a frame could not be decoded.\n",
+                .description = decode_description,
                 .options = decode_options,
-                .examples = "  meshcorectl decode 0a 83\n"
-                            "  meshcorectl decode --json 0c400f1903000078050000\n"
-                            "  meshcorectl decode --request acl 8c00ae4a120b21995f5c9e12030000000000\n"
-                            "  meshcorectl decode --stream 3e010083 3e01000a\n"
-                            "  meshcorectl decode --json - <frames.txt\n",
+                .examples = decode_examples,
                 .max_words = UINT_MAX,
                 .own_options = true,
                 .run = run_decode,

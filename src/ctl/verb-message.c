@@ -152,20 +152,24 @@ static const VerbOption message_options[] = {
                 {},
 };
 
+static const char message_description[] =
+                "ID is the number that \"messages\" and \"send\" print. Numbers grow, are unique over all\n"
+                "radios, and are never used again.\n"
+                "\n"
+                "With --json: one object as in \"messages --json\"; after --cancel and --read the\n"
+                "message as it is then, after --resend the new one, after --delete\n"
+                "{\"Id\", \"Deleted\": true}.\n";
+
+static const char message_examples[] = "  meshcorectl message 1234\n"
+                                       "  meshcorectl message 1234 --cancel\n"
+                                       "  new=$(meshcorectl message 1234 --resend)\n";
+
 const Verb verb_message = {
                 .name = "message",
                 .arguments = "ID [--cancel | --resend | --delete | --read]",
                 .summary = "Show one message with all its fields, or act on it",
-                .description = "ID is the number that \"messages\" and \"send\" print. Numbers grow, are "
-                               "unique over all\n"
-                               "radios, and are never used again.\n\n"
-                               "With --json: one object as in \"messages --json\"; after --cancel and --read "
-                               "the\n"
-                               "message as it is then, after --resend the new one, after --delete\n"
-                               "{\"Id\", \"Deleted\": true}.\n",
-                .examples = "  meshcorectl message 1234\n"
-                            "  meshcorectl message 1234 --cancel\n"
-                            "  new=$(meshcorectl message 1234 --resend)\n",
+                .description = message_description,
+                .examples = message_examples,
                 .options = message_options,
                 .min_words = 1,
                 .max_words = 1,

@@ -398,31 +398,31 @@ static const VerbOption message_options[] = {
                 {},
 };
 
+static const char messages_description[] =
+                "The newest last. RECIPIENT is a contact's name, key or unique prefix of at least 8\n"
+                "digits of it, a channel's name or #name, or an object path. The state of a\n"
+                "received message is read or unread; of our own queued, sending, sent, delivered,\n"
+                "failed, cancelled or expired, with a ? when nobody knows if it went on air.\n"
+                "\n"
+                "--follow survives a restart of the daemon: it waits, and goes on after the last\n"
+                "message that it showed, so that nothing is missed and nothing shown twice. With\n"
+                "--after it begins behind a message that a script remembers, without --limit.\n"
+                "\n"
+                "With --json: an array of objects; with --follow one object a line. Each has Path,\n"
+                "Radio, PeerName, ChannelName and every property of org.meshcored1.Message.\n";
+
+static const char messages_examples[] = "  meshcorectl messages\n"
+                                        "  meshcorectl messages --with Alice --limit 50\n"
+                                        "  meshcorectl messages --channel test --follow\n"
+                                        "  meshcorectl messages --unread --mark-read\n"
+                                        "  meshcorectl messages --follow --json --after 1234 | ./my-bot\n";
+
 const Verb verb_messages = {
                 .name = "messages",
                 .arguments = "[OPTION…]",
                 .summary = "Read messages, received and sent",
-                .description = "The newest last. RECIPIENT is a contact's name, key or unique prefix of at "
-                               "least 8\n"
-                               "digits of it, a channel's name or #name, or an object path. The state of a\n"
-                               "received message is read or unread; of our own queued, sending, sent, "
-                               "delivered,\n"
-                               "failed, cancelled or expired, with a ? when nobody knows if it went on "
-                               "air.\n\n"
-                               "--follow survives a restart of the daemon: it waits, and goes on after the "
-                               "last\n"
-                               "message that it showed, so that nothing is missed and nothing shown twice. "
-                               "With\n"
-                               "--after it begins behind a message that a script remembers, without "
-                               "--limit.\n\n"
-                               "With --json: an array of objects; with --follow one object a line. Each has "
-                               "Path,\n"
-                               "Radio, PeerName, ChannelName and every property of org.meshcored1.Message.\n",
-                .examples = "  meshcorectl messages\n"
-                            "  meshcorectl messages --with Alice --limit 50\n"
-                            "  meshcorectl messages --channel test --follow\n"
-                            "  meshcorectl messages --unread --mark-read\n"
-                            "  meshcorectl messages --follow --json --after 1234 | ./my-bot\n",
+                .description = messages_description,
+                .examples = messages_examples,
                 .options = message_options,
                 .run = run_messages,
 };

@@ -374,14 +374,20 @@ static void on_signal(Watch *watch, sd_bus_message *signal, void *userdata) {
                 on_properties(m, signal);
 }
 
+/* Also the first line of all: from then on nothing is missed. */
 static void daemon_event(Monitor *m, bool present) {
+        const char *line =
+                        present ? "meshcored is there" : "meshcored went away; waiting for it to come back";
         JsonObject *event;
 
-        if (!(m->kinds & 1U << EVENT_DAEMON) || !m->options->json) /* people read it on standard error */
+        if (!(m->kinds & 1U << EVENT_DAEMON)) {
+                if (!present)
+                        ctl_note("%s", line);
                 return;
+        }
         event = event_new(EVENT_DAEMON, "");
         json_object_set_boolean_member(event, "Present", present);
-        event_print(m, EVENT_DAEMON, event, NULL);
+        event_print(m, EVENT_DAEMON, event, line);
 }
 
 static void on_came(Watch *watch, void *userdata) {
@@ -453,31 +459,30 @@ static const VerbOption monitor_options[] = {
                 {},
 };
 
+static const char monitor_description[] =
+                "Kinds: message (one came), delivery (the state of our own changed), deleted, state (of\n"
+                "a radio's connection, with advice), radio (its settings, battery, identity), contact\n"
+                "and channel (came, went, changed), advert (a node was heard), daemon (it went or came\n"
+                "back). Nothing is caught up: for a gapless list of messages use\n"
+                "\"messages --follow\".\n"
+                "\n"
+                "With --json: one object a line, with Event (the kind), TimeUSec and Radio, and:\n"
+                "message and delivery as in \"messages --json\"; state: Old, New, Reason, Details;\n"
+                "contact, channel, radio: Action (added, removed, changed, full), Path, and the\n"
+                "properties or in Changed the changed ones; radio also OldIdentity, NewIdentity;\n"
+                "advert: Key, Stored, Type, Name, Location, LastAdvertUSec; deleted: Paths;\n"
+                "daemon: Present.\n";
+
+static const char monitor_examples[] = "  meshcorectl monitor\n"
+                                       "  meshcorectl monitor --kind message,delivery\n"
+                                       "  meshcorectl monitor --json --kind advert | jq -r .Name\n";
+
 const Verb verb_monitor = {
                 .name = "monitor",
                 .arguments = "[--kind KIND[,KIND…]]",
                 .summary = "Show what happens, live, until Ctrl-C",
-                .description = "Kinds: message (one came), delivery (the state of our own changed), deleted, "
-                               "state (of\n"
-                               "a radio's connection, with advice), radio (its settings, battery, identity), "
-                               "contact\n"
-                               "and channel (came, went, changed), advert (a node was heard), daemon (it "
-                               "went or came\n"
-                               "back). Nothing is caught up: for a gapless list of messages use\n"
-                               "\"messages --follow\".\n\n"
-                               "With --json: one object a line, with Event (the kind), TimeUSec and Radio, "
-                               "and:\n"
-                               "message and delivery as in \"messages --json\"; state: Old, New, Reason, "
-                               "Details;\n"
-                               "contact, channel, radio: Action (added, removed, changed, full), Path, and "
-                               "the\n"
-                               "properties or in Changed the changed ones; radio also OldIdentity, "
-                               "NewIdentity;\n"
-                               "advert: Key, Stored, Type, Name, Location, LastAdvertUSec; deleted: Paths;\n"
-                               "daemon: Present.\n",
-                .examples = "  meshcorectl monitor\n"
-                            "  meshcorectl monitor --kind message,delivery\n"
-                            "  meshcorectl monitor --json --kind advert | jq -r .Name\n",
+                .description = monitor_description,
+                .examples = monitor_examples,
                 .options = monitor_options,
                 .run = run_monitor,
 };

@@ -63,29 +63,37 @@ static ExitCode run_ping(const CtlOptions *options, const Args *args) {
         return EXIT_CODE_OK;
 }
 
+static const char start_description[] =
+                "Returns without waiting for the outcome; \"status\" and \"monitor\" tell it.\n"
+                "Prints nothing, also with --json.\n";
+
+static const char start_examples[] = "  meshcorectl start\n"
+                                     "  meshcorectl start home\n";
+
 const Verb verb_start = {
                 .name = "start",
                 .arguments = "[ID]",
                 .summary = "Connect a stopped radio, or try a waiting one again at once",
-                .description = "Returns without waiting for the outcome; \"status\" and \"monitor\" tell "
-                               "it.\n"
-                               "Prints nothing, also with --json.\n",
-                .examples = "  meshcorectl start\n"
-                            "  meshcorectl start home\n",
+                .description = start_description,
+                .examples = start_examples,
                 .max_words = 1,
                 .word = WORD_RADIO,
                 .run = run_start,
 };
 
+static const char stop_description[] =
+                "For when another program needs the radio. It stays stopped until \"start\" or until the\n"
+                "daemon starts anew; texts that are queued wait. Prints nothing, also with --json.\n";
+
+static const char stop_examples[] =
+                "  meshcorectl stop home && my-flasher /dev/ttyACM0; meshcorectl start home\n";
+
 const Verb verb_stop = {
                 .name = "stop",
                 .arguments = "[ID]",
                 .summary = "Disconnect a radio until it is started again",
-                .description = "For when another program needs the radio. It stays stopped until \"start\" "
-                               "or until the\n"
-                               "daemon starts anew; texts that are queued wait. Prints nothing, also with "
-                               "--json.\n",
-                .examples = "  meshcorectl stop home && my-flasher /dev/ttyACM0; meshcorectl start home\n",
+                .description = stop_description,
+                .examples = stop_examples,
                 .max_words = 1,
                 .word = WORD_RADIO,
                 .run = run_stop,

@@ -312,39 +312,37 @@ static const VerbOption send_options[] = {
                 {},
 };
 
+static const char send_description[] =
+                "RECIPIENT is an object path, a key of 64 hex digits, a channel's name or #name, a\n"
+                "contact's exact name, or a unique prefix of at least 8 digits of its key, in this\n"
+                "order; what is ambiguous is refused. Names can be taken by anybody: scripts use keys.\n"
+                "\n"
+                "The words of TEXT are joined by single spaces. With - the text is read from standard\n"
+                "input, as one message: the end of its last line is dropped, other line breaks are\n"
+                "sent as they are. A word that begins with a dash needs -- before it. A text that is\n"
+                "too long is refused, and the error says by how many bytes.\n"
+                "\n"
+                "The message is safely stored when the command returns, and goes out as soon as the\n"
+                "radio can; its number is printed. With --wait the final state follows on a second\n"
+                "line, and the exit status is 6 when it is not the one that was waited for. Ctrl-C\n"
+                "ends the waiting, not the message. On a channel nobody acknowledges: there\n"
+                "\"--wait delivered\" is refused.\n"
+                "\n"
+                "With --json: one object as in \"messages --json\", with --wait as it is in the end.\n";
+
+static const char send_examples[] = "  meshcorectl send Alice Are you there?\n"
+                                    "  meshcorectl send --channel test Hello everybody\n"
+                                    "  meshcorectl send '#test' Hello everybody\n"
+                                    "  uptime | meshcorectl send --wait delivered --expires 15min Alice -\n"
+                                    "  meshcorectl send 3f5a09c1 -- -40 degrees\n"
+                                    "  meshcorectl send --token backup-2026-03-01 Alice The backup is done\n";
+
 const Verb verb_send = {
                 .name = "send",
                 .arguments = "RECIPIENT TEXT… | RECIPIENT - | --channel CHANNEL TEXT…",
                 .summary = "Send a text to a contact or a channel",
-                .description = "RECIPIENT is an object path, a key of 64 hex digits, a channel's name or "
-                               "#name, a\n"
-                               "contact's exact name, or a unique prefix of at least 8 digits of its key, in "
-                               "this\n"
-                               "order; what is ambiguous is refused. Names can be taken by anybody: scripts "
-                               "use keys.\n\n"
-                               "The words of TEXT are joined by single spaces. With - the text is read from "
-                               "standard\n"
-                               "input, as one message: the end of its last line is dropped, other line "
-                               "breaks are\n"
-                               "sent as they are. A word that begins with a dash needs -- before it. A text "
-                               "that is\n"
-                               "too long is refused, and the error says by how many bytes.\n\n"
-                               "The message is safely stored when the command returns, and goes out as soon "
-                               "as the\n"
-                               "radio can; its number is printed. With --wait the final state follows on a "
-                               "second\n"
-                               "line, and the exit status is 6 when it is not the one that was waited for. "
-                               "Ctrl-C\n"
-                               "ends the waiting, not the message. On a channel nobody acknowledges: there\n"
-                               "\"--wait delivered\" is refused.\n\n"
-                               "With --json: one object as in \"messages --json\", with --wait as it is in "
-                               "the end.\n",
-                .examples = "  meshcorectl send Alice Are you there?\n"
-                            "  meshcorectl send --channel test Hello everybody\n"
-                            "  meshcorectl send '#test' Hello everybody\n"
-                            "  uptime | meshcorectl send --wait delivered --expires 15min Alice -\n"
-                            "  meshcorectl send 3f5a09c1 -- -40 degrees\n"
-                            "  meshcorectl send --token backup-2026-03-01 Alice The backup is done\n",
+                .description = send_description,
+                .examples = send_examples,
                 .options = send_options,
                 .min_words = 1,
                 .max_words = UINT_MAX,

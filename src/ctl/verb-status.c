@@ -189,20 +189,24 @@ static ExitCode run_status(const CtlOptions *options, const Args *args) {
         return EXIT_CODE_OK;
 }
 
+static const char status_description[] =
+                "Without a verb, this is what runs. A radio that is not ready shows the reason and\n"
+                "what can be done about it. The exit status is 0 as soon as the daemon answers,\n"
+                "whatever state its radios are in.\n"
+                "\n"
+                "With --json: {\"Version\", \"Radios\": [...]}; each radio as in \"radios --json\".\n";
+
+static const char status_examples[] =
+                "  meshcorectl status\n"
+                "  meshcorectl --session status\n"
+                "  meshcorectl status --json | jq -r '.Radios[] | .Id + \" \" + .State'\n";
+
 const Verb verb_status = {
                 .name = "status",
                 .arguments = "",
                 .summary = "Show the daemon and its radios at a glance, with advice",
-                .description = "Without a verb, this is what runs. A radio that is not ready shows the "
-                               "reason and\n"
-                               "what can be done about it. The exit status is 0 as soon as the daemon "
-                               "answers,\n"
-                               "whatever state its radios are in.\n\n"
-                               "With --json: {\"Version\", \"Radios\": [...]}; each radio as in \"radios "
-                               "--json\".\n",
-                .examples = "  meshcorectl status\n"
-                            "  meshcorectl --session status\n"
-                            "  meshcorectl status --json | jq -r '.Radios[] | .Id + \" \" + .State'\n",
+                .description = status_description,
+                .examples = status_examples,
                 .run = run_status,
 };
 
@@ -245,15 +249,19 @@ static ExitCode run_radios(const CtlOptions *options, const Args *args) {
         return EXIT_CODE_OK;
 }
 
+static const char radios_description[] =
+                "With --json: an array with one object for each radio: Path, every property of\n"
+                "org.meshcored1.Radio under its own name, and Contacts, ContactsOnRadio,\n"
+                "ContactsCapacity, Channels and Unread (numbers).\n";
+
+static const char radios_examples[] = "  meshcorectl radios\n"
+                                      "  meshcorectl radios --radio home --json\n";
+
 const Verb verb_radios = {
                 .name = "radios",
                 .arguments = "",
                 .summary = "List the radios",
-                .description = "With --json: an array with one object for each radio: Path, every property "
-                               "of\n"
-                               "org.meshcored1.Radio under its own name, and Contacts, ContactsOnRadio,\n"
-                               "ContactsCapacity, Channels and Unread (numbers).\n",
-                .examples = "  meshcorectl radios\n"
-                            "  meshcorectl radios --radio home --json\n",
+                .description = radios_description,
+                .examples = radios_examples,
                 .run = run_radios,
 };

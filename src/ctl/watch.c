@@ -53,12 +53,14 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return 0;
 
         if (!*new) {
-                ctl_note("meshcored went away; waiting for it to come back");
                 g_clear_pointer(&w->owner, g_free);
                 if (w->handlers->went)
                         w->handlers->went(w, w->userdata);
+                else
+                        ctl_note("meshcored went away; waiting for it to come back");
         } else if (g_strcmp0(new, w->owner) != 0) {
-                ctl_note("meshcored is back");
+                if (!w->handlers->went)
+                        ctl_note("meshcored is back");
                 owner_came(w, new);
         }
         return 0;

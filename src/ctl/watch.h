@@ -14,7 +14,8 @@ typedef struct WatchHandlers {
         void (*came)(Watch *watch, void *userdata);
         /* A signal of the daemon, in order. */
         void (*signal)(Watch *watch, sd_bus_message *signal, void *userdata);
-        /* It went; optional. */
+        /* It went. Optional: who doesn't handle it leaves it to watch_run() to tell people, on standard
+         * error, of its going and coming back. */
         void (*went)(Watch *watch, void *userdata);
         ExitCode interrupted; /* what SIGINT and SIGTERM end with */
 } WatchHandlers;

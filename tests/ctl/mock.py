@@ -1,0 +1,456 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for meshcored: the objects of one or two radios, typed by the XML
+in dbus/, with names as hostile as the mesh can make them. What it holds
+is in a file, so that it can be killed and started again.
+
+    mock.py ADDRESS XML-DIRECTORY STATE-FILE
+
+The tests tell it what happens through methods of org.meshcored1.Mock at /mock,
+each with one JSON text as argument.
+"""
+
+import glob
+import json
+import os
+import sys
+import xml.etree.ElementTree
+
+import dbus
+import dbus.bus
+import dbus.lowlevel
+import dbus.mainloop.glib
+from gi.repository import GLib
+
+NAME = "org.meshcored1"
+ROOT = "/org/meshcored1"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
+USEC = 1000000
+NOON = 1772366400 * USEC  # 2026-03-01 12:00:00 UTC
+
+
+def key(text):
+    return (text.encode().hex() + "5a" * 32)[:64]
+
+
+CONTACTS = [
+    {"Key": key("alice"), "Name": "Alice", "Type": "chat"},
+    {"Key": key("twin-one"), "Name": "Twin", "Type": "chat"},
+    {"Key": key("twin-two"), "Name": "Twin", "Type": "chat"},
+    {"Key": key("relay"), "Name": "Relay north", "Type": "repeater", "PathKnown": True, "Path": ["a1", "b2"]},
+    {"Key": key("wide"), "Name": "日本語の名前", "Type": "chat", "PathKnown": True, "Location": [48.2, 16.37]},
+    {"Key": key("escape"), "Name": "Esc\x1b[31m\x1b]0;pwned\x07\nforged line\x9b1m", "Type": "chat"},
+    {"Key": key("bidi"), "Name": "bidi\u202egnp\u2066.exe", "Type": "chat"},
+    {"Key": key("shell"), "Name": "$(touch pwned)`touch pwned`;touch pwned", "Type": "chat"},
+    {"Key": key("option"), "Name": "-rf", "Type": "chat"},
+    {"Key": key("glob"), "Name": "*", "Type": "room"},
+    {"Key": "abcdef0123456789" * 4, "Name": "Hex", "Type": "sensor", "Unread": 2},
+]
+CHANNELS = [
+    {"Slot": 0, "Name": "Public", "Kind": "public"},
+    {"Slot": 1, "Name": "#test", "Kind": "hashtag", "Unread": 1},
+    {"Slot": 3, "Name": "secret\x1b[2J club", "Kind": "private"},
+]
+
+
+class Failure(Exception):
+    def __init__(self, name, text):
+        self.name = name if "." in name else f"{NAME}.Error.{name}"
+        super().__init__(text)
+
+
+class Types:
+    """Signatures from the XML."""
+
+    def __init__(self, directory):
+        self.properties = {}
+        self.methods = {}
+        self.signals = {}
+        for path in glob.glob(os.path.join(directory, "*.xml")):
+            for interface in xml.etree.ElementTree.parse(path).getroot().iter("interface"):
+                name = interface.get("name")
+                self.properties[name] = {p.get("name"): p.get("type") for p in interface.iter("property")}
+                for method in interface.iter("method"):
+                    sides = {"in": "", "out": ""}
+                    for arg in method.iter("arg"):
+                        sides[arg.get("direction")] += arg.get("type")
+                    self.methods[name, method.get("name")] = (sides["in"], sides["out"])
+                for signal in interface.iter("signal"):
+                    self.signals[name, signal.get("name")] = "".join(a.get("type") for a in signal.iter("arg"))
+
+    def record(self, interface, values):
+        """a{sv} of all properties of the interface, absent ones as zero or empty."""
+        return dbus.Dictionary(
+            {name: self.value(sig, values.get(name)) for name, sig in self.properties[interface].items()},
+            signature="sv",
+        )
+
+    @staticmethod
+    def value(signature, value):
+        basic = {
+            "y": dbus.Byte, "b": dbus.Boolean, "q": dbus.UInt16, "i": dbus.Int32, "u": dbus.UInt32,
+            "x": dbus.Int64, "t": dbus.UInt64, "d": dbus.Double,
+        }  # fmt: skip
+        if signature in basic:
+            return basic[signature](value or 0)
+        if signature == "s":
+            return dbus.String(value or "")
+        if signature == "o":
+            return dbus.ObjectPath(value or "/")
+        if signature == "ay":
+            return dbus.ByteArray(bytes.fromhex(value or ""))
+        if signature == "aay":
+            return dbus.Array([dbus.ByteArray(bytes.fromhex(v)) for v in value or []], signature="ay")
+        if signature == "(dd)":
+            return dbus.Struct([dbus.Double(v) for v in value or (0, 0)], signature="dd")
+        raise ValueError(signature)
+
+
+class Mock:
+    def __init__(self, address, xml_directory, state_path):
+        self.types = Types(xml_directory)
+        self.state_path = state_path
+        self.loop = GLib.MainLoop()
+        self.errors = {}  # member → [error name, text]
+        self.delivery = ["sending", "sent", "delivered"]
+        self.load()
+        self.bus = dbus.bus.BusConnection(address)
+        self.bus.add_message_filter(self.on_message)
+        self.bus.call_on_disconnection(lambda _bus: self.loop.quit())
+
+    def load(self):
+        if os.path.exists(self.state_path):
+            with open(self.state_path, encoding="utf-8") as file:
+                self.state = json.load(file)
+            return
+        self.state = {"messages": [], "last": 0, "history": "a" * 32, "tokens": {}, "radios": ["home"]}
+
+    def save(self):
+        with open(self.state_path + ".new", "w", encoding="utf-8") as file:
+            json.dump(self.state, file)
+        os.rename(self.state_path + ".new", self.state_path)
+
+    def own(self):
+        self.bus.request_name(NAME, dbus.bus.NAME_FLAG_DO_NOT_QUEUE)
+        print("ready", flush=True)
+        self.loop.run()
+
+    # -- objects -----------------------------------------------------------
+
+    @staticmethod
+    def radio_path(radio):
+        return f"{ROOT}/radio/{radio}"
+
+    def messages_of(self, radio):
+        return [m for m in self.state["messages"] if m["Radio"] == radio]
+
+    def radio_properties(self, radio):
+        up = radio == "home"
+        return {
+            "Id": radio, "Transport": "tcp", "Address": "127.0.0.1:5000", "Name": "Home\x1b[1m base",
+            "State": self.state.get("state", "ready" if up else "waiting"),
+            "Reason": self.state.get("reason", "none" if up else "refused"),
+            "LastErrorMessage": "" if up else "Connection refused",
+            "PublicKey": key(radio), "Model": "Heltec V3", "Firmware": "v1.9.0", "ProtocolVersion": 7,
+            "FrequencyHz": 869525000, "BandwidthHz": 250000, "SpreadingFactor": 11, "CodingRate": 5, "TxPower": 22,
+            "BatteryMillivolts": 4012, "BatteryPercent": 81, "ClockSkewUSec": 90 * USEC, "MaxTextBytes": 160,
+        }  # fmt: skip
+
+    def message_path(self, message):
+        return f"{self.radio_path(message['Radio'])}/message/{message['Id']}"
+
+    def objects(self):
+        """path → interface → plain values"""
+        tree = {ROOT: {"Manager": {"Version": "0.1.0-mock"}}}
+        for radio in self.state["radios"]:
+            path = self.radio_path(radio)
+            messages = self.messages_of(radio)
+            contacts = CONTACTS if radio == "home" else CONTACTS[:1]
+            tree[path] = {
+                "Radio": self.radio_properties(radio),
+                "Contacts": {"Count": len(contacts), "Capacity": 350, "OnRadio": len(contacts)},
+                "Channels": {"Capacity": 40},
+                "Messages": {
+                    "LastId": messages[-1]["Id"] if messages else 0,
+                    "Unread": sum(m["State"] == "received" and not m["Read"] for m in messages),
+                    "HistoryId": self.state["history"],
+                },
+            }
+            for contact in contacts:
+                values = {"OnRadio": True, "LastHeardUSec": NOON, **contact}
+                tree[f"{path}/contact/{contact['Key']}"] = {"Contact": values}
+            for channel in CHANNELS if radio == "home" else []:
+                tree[f"{path}/channel/{channel['Slot']}"] = {"Channel": channel}
+        for message in self.state["messages"]:
+            if not message["Read"] or message["State"] in ("queued", "sending"):
+                tree[self.message_path(message)] = {"Message": message}
+        return tree
+
+    def managed(self):
+        return dbus.Dictionary(
+            {
+                dbus.ObjectPath(path): dbus.Dictionary(
+                    {
+                        f"{NAME}.{name}": self.types.record(f"{NAME}.{name}", values)
+                        for name, values in interfaces.items()
+                    },
+                    signature="sa{sv}",
+                )
+                for path, interfaces in self.objects().items()
+            },
+            signature="oa{sa{sv}}",
+        )
+
+    def find_message(self, path):
+        for message in self.state["messages"]:
+            if self.message_path(message) == path:
+                return message
+        raise Failure("org.freedesktop.DBus.Error.UnknownObject", f"Unknown object '{path}'.")
+
+    # -- signals -----------------------------------------------------------
+
+    def emit(self, path, interface, member, signature, *arguments):
+        signal = dbus.lowlevel.SignalMessage(path, interface, member)
+        signal.append(*arguments, signature=signature)
+        self.bus.send_message(signal)
+
+    def emit_own(self, path, interface, member, *arguments):
+        interface = f"{NAME}.{interface}"
+        self.emit(path, interface, member, self.types.signals[interface, member], *arguments)
+
+    def emit_last_id(self, radio):
+        interface = f"{NAME}.Messages"
+        values = self.objects()[self.radio_path(radio)]["Messages"]
+        changed = dbus.Dictionary({"LastId": dbus.UInt64(values["LastId"])}, signature="sv")
+        self.emit(self.radio_path(radio), PROPERTIES, "PropertiesChanged", "sa{sv}as", interface, changed,
+                  dbus.Array([], signature="s"))  # fmt: skip
+
+    def add_message(self, message):
+        self.state["last"] += 1
+        message = {
+            "Id": self.state["last"], "Radio": "home", "Kind": "text", "State": "received", "Read": False,
+            "TimestampUSec": NOON + self.state["last"] * USEC, "Snr": 7.5, "Hops": 2, **message,
+        }  # fmt: skip
+        self.state["messages"].append(message)
+        self.save()
+        return message
+
+    def receive(self, message, quiet=False):
+        message = self.add_message(message)
+        if quiet:
+            return
+        conversation = message.get("Peer") or message.get("Channel") or "/"
+        self.emit_own(self.radio_path(message["Radio"]), "Messages", "Received", dbus.ObjectPath(conversation),
+                      dbus.ObjectPath(self.message_path(message)),
+                      self.types.record(f"{NAME}.Message", message))  # fmt: skip
+        self.emit_last_id(message["Radio"])
+
+    def set_state(self, message, state, **fields):
+        message.update(State=state, **fields)
+        self.save()
+        self.emit_own(self.radio_path(message["Radio"]), "Messages", "Changed",
+                      dbus.ObjectPath(self.message_path(message)), state)  # fmt: skip
+
+    def deliver(self, message, states):
+        if states:
+            extra = {"Error": "no acknowledgement after 5 tries"} if states[0] == "failed" else {}
+            self.set_state(message, states[0], **extra)
+            GLib.idle_add(self.deliver, message, states[1:])
+        return False
+
+    # -- calls -------------------------------------------------------------
+
+    def on_message(self, _bus, call):
+        if call.get_type() != dbus.lowlevel.MESSAGE_TYPE_METHOD_CALL:
+            return dbus.lowlevel.HANDLER_RESULT_NOT_YET_HANDLED
+        interface, member, path = call.get_interface(), call.get_member(), call.get_path()
+        if interface == "org.freedesktop.DBus.Peer":
+            return dbus.lowlevel.HANDLER_RESULT_NOT_YET_HANDLED
+        try:
+            if member in self.errors:
+                raise Failure(*self.errors[member])
+            signature, results = self.handle(path, interface, member, call.get_args_list(), call.get_signature())
+            reply = dbus.lowlevel.MethodReturnMessage(call)
+            reply.append(*results, signature=signature)
+        except Failure as failure:
+            reply = dbus.lowlevel.ErrorMessage(call, failure.name, str(failure))
+        self.bus.send_message(reply)
+        return dbus.lowlevel.HANDLER_RESULT_HANDLED
+
+    def handle(self, path, interface, member, arguments, signature):
+        if interface == f"{NAME}.Mock":
+            self.control(member, json.loads(arguments[0]))
+            return "", ()
+        if interface == OBJECT_MANAGER and path == ROOT:
+            return "a{oa{sa{sv}}}", (self.managed(),)
+        if interface == PROPERTIES:
+            return self.properties(path, member, arguments)
+
+        known = self.types.methods.get((interface, member))
+        if known is None:
+            raise Failure("org.freedesktop.DBus.Error.UnknownMethod", f"no {member}")
+        if known[0] != signature:
+            raise Failure("org.freedesktop.DBus.Error.InvalidArgs", f"{member} takes {known[0]}, not {signature}")
+        function = getattr(self, f"{interface.rpartition('.')[2]}_{member}".lower())
+        return known[1], function(path, *arguments)
+
+    def properties(self, path, member, arguments):
+        interface = arguments[0]
+        if interface == f"{NAME}.Message":
+            values = self.find_message(path)
+        else:
+            values = self.objects().get(path, {}).get(interface.rpartition(".")[2])
+        if values is None:
+            raise Failure("org.freedesktop.DBus.Error.UnknownObject", f"Unknown object '{path}'.")
+        record = self.types.record(interface, values)
+        if member == "Get":
+            return "v", (record[arguments[1]],)
+        return "a{sv}", (record,)
+
+    def control(self, member, value):
+        if member == "Receive":
+            self.receive(value)
+        elif member == "ReceiveQuietly":
+            self.receive(value, quiet=True)
+        elif member == "Burst":
+            for i in range(value["count"]):
+                self.receive({"Peer": value["peer"], "Text": f"burst {i}"})
+        elif member == "Error":
+            self.errors.update(value)
+        elif member == "Delivery":
+            self.delivery = value
+        elif member == "Release":
+            first = next(m for m in self.state["messages"] if m["State"] not in ("received", "delivered"))
+            self.deliver(first, value)
+        elif member == "State":
+            self.state.update(state=value["new"], reason=value["reason"])
+            self.emit_own(self.radio_path("home"), "Radio", "StateChanged", value["old"], value["new"],
+                          value["reason"], dbus.Dictionary({"Attempts": dbus.UInt32(3)}, signature="sv"))  # fmt: skip
+        elif member == "Advert":
+            advert = {"Stored": dbus.Boolean(False), "Type": "chat", "Name": value["name"]}
+            self.emit_own(self.radio_path("home"), "Contacts", "AdvertHeard", key("advert"),
+                          dbus.Dictionary(advert, signature="sv"))  # fmt: skip
+        elif member == "SetAside":
+            self.state.update(history="b" * 32, messages=[], last=0)
+            self.save()
+        elif member == "SetRadios":
+            self.state["radios"] = value
+            self.save()
+        else:
+            raise Failure("org.freedesktop.DBus.Error.UnknownMethod", member)
+
+    def radio_start(self, _path):
+        return ()
+
+    def radio_stop(self, _path):
+        return ()
+
+    def radio_ping(self, _path):
+        return (dbus.UInt64(12345),)
+
+    def resolve(self, radio, recipient):
+        objects = {path: i for path, i in self.objects().items() if path.startswith(radio + "/")}
+        for path, interfaces in objects.items():
+            if recipient == path and ("Contact" in interfaces or "Channel" in interfaces):
+                return path
+            if recipient == interfaces.get("Contact", {}).get("Key"):
+                return path
+        found = [
+            path
+            for path, interfaces in objects.items()
+            if recipient in (interfaces.get("Contact", {}).get("Name"), interfaces.get("Channel", {}).get("Name"))
+        ]
+        if not found:
+            raise Failure("NotFound", f"nobody is called {recipient}")
+        if len(found) > 1:
+            raise Failure("InvalidArguments", f"{recipient} is ambiguous: " + ", ".join(found))
+        return found[0]
+
+    def radio_sendtext(self, path, recipient, text, options):
+        unknown = set(options) - {"Queue", "ExpiresUSec", "Wait", "Token"}
+        if unknown:
+            raise Failure("InvalidArguments", f"unknown option {unknown}")
+        if len(text.encode()) > 160:
+            raise Failure("InvalidArguments", f"the text is {len(text.encode()) - 160} bytes too long")
+        if not options.get("Queue", True) and path.endswith("attic"):
+            raise Failure("NotConnected", "the radio is not connected")
+        token = str(options.get("Token", ""))
+        if token and token in self.state["tokens"]:
+            return (dbus.ObjectPath(self.state["tokens"][token]),)
+
+        target = self.resolve(path, recipient)
+        message = {"State": "queued", "Read": True, "Text": text, "ExpiresUSec": int(options.get("ExpiresUSec", 0)),
+                   "Radio": path.rpartition("/")[2], "Hops": 255}  # fmt: skip
+        states = self.delivery
+        if "/channel/" in target:
+            message["Channel"] = target
+            states = [s for s in states if s != "delivered"]
+        else:
+            message["Peer"] = target
+            message["PeerPrefix"] = target.rpartition("/")[2][:12]
+        message = self.add_message(message)
+        if token:
+            self.state["tokens"][token] = self.message_path(message)
+            self.save()
+        self.emit_last_id(message["Radio"])
+        GLib.idle_add(self.deliver, message, states)
+        return (dbus.ObjectPath(self.message_path(message)),)
+
+    def messages_list(self, path, filters, start, limit, options):
+        unknown = set(filters) - {"Peer", "Channel", "State", "Kind", "Direction", "Unread", "Text"}
+        if unknown or set(options) - {"Order"} or limit == 0:
+            raise Failure("InvalidArguments", f"unknown {unknown}")
+        messages = self.messages_of(path.rpartition("/")[2])
+        if filters.get("Unread"):
+            messages = [m for m in messages if m["State"] == "received" and not m["Read"]]
+        for name in ("Peer", "Channel"):
+            if name in filters:
+                messages = [m for m in messages if filters[name] in (m.get(name), (m.get(name) or "").rpartition("/")[2])]
+        if options.get("Order") == "newer":
+            messages = [m for m in messages if m["Id"] > start]
+        else:
+            messages = [m for m in messages[::-1] if start == 0 or m["Id"] < start]
+        rows = [
+            dbus.Struct((dbus.ObjectPath(self.message_path(m)), self.types.record(f"{NAME}.Message", m)))
+            for m in messages[: min(limit, 500)]
+        ]
+        return (dbus.Array(rows, signature="(oa{sv})"),)
+
+    def messages_markread(self, _path, paths):
+        for path in paths:
+            self.find_message(path)["Read"] = True
+        self.save()
+        return ()
+
+    def message_markread(self, path):
+        return self.messages_markread(path, [path])
+
+    def message_cancel(self, path):
+        message = self.find_message(path)
+        if message["State"] not in ("queued", "sending", "sent"):
+            raise Failure("Rejected", "the message has reached its final state")
+        self.set_state(message, "cancelled")
+        return ()
+
+    def message_delete(self, path):
+        message = self.find_message(path)
+        self.state["messages"].remove(message)
+        self.save()
+        radio = self.radio_path(message["Radio"])
+        self.emit_own(radio, "Messages", "Deleted", dbus.Array([dbus.ObjectPath(path)], signature="o"))
+        return ()
+
+    def message_resend(self, path):
+        old = self.find_message(path)
+        message = self.add_message({**old, "Id": self.state["last"] + 1, "State": "queued"})
+        self.emit_last_id(message["Radio"])
+        return (dbus.ObjectPath(self.message_path(message)),)
+
+
+def main():
+    dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+    Mock(*sys.argv[1:4]).own()
+
+
+main()
