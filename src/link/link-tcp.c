@@ -89,6 +89,7 @@ static const StreamTraits tcp_traits = {
                 .half_frame_usec = HALF_FRAME_LIMIT,
                 .read = socket_read,
                 .write = socket_write,
+                .close = safe_close,
                 .eof_text = "the other side closed the connection",
 };
 

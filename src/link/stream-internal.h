@@ -15,6 +15,7 @@ typedef struct StreamTraits {
         /* As send() and recv(), without flags. */
         ssize_t (*read)(int fd, void *buffer, size_t size);
         ssize_t (*write)(int fd, const void *data, size_t size);
+        int (*close)(int fd); /* as safe_close() */
         const char *eof_text; /* for link_why() */
 } StreamTraits;
 

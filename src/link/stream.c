@@ -20,7 +20,7 @@ void stream_stop(Stream *stream) {
         stream->io = sd_event_source_disable_unref(stream->io);
         stream->half_frame = sd_event_source_disable_unref(stream->half_frame);
         stream->failure = sd_event_source_disable_unref(stream->failure);
-        stream->fd = safe_close(stream->fd);
+        stream->fd = stream->traits->close(stream->fd);
         g_clear_pointer(&stream->output, g_byte_array_unref);
 }
 

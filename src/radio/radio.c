@@ -315,6 +315,11 @@ static int radio_new_link(Radio *radio) {
         case TRANSPORT_TCP:
                 return link_new_tcp(event, radio->settings->address, radio->settings->port, &link_handler,
                                     radio, &radio->link);
+        case TRANSPORT_SERIAL:
+                if (!radio_settings_can_open(radio->settings, NULL))
+                        return -EOPNOTSUPP;
+                return link_new_serial(event, radio->settings->address, SERIAL_LINES_DEFAULT, &link_handler,
+                                       radio, &radio->link);
         default:
                 return -EOPNOTSUPP;
         }

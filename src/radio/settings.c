@@ -179,12 +179,17 @@ int radio_settings_set_transport(RadioSettings *settings, const char *value, con
 }
 
 bool radio_settings_can_open(const RadioSettings *settings, const char **ret_why) {
-        if (settings->transport == TRANSPORT_TCP)
-                return true;
+        const char *why = NULL;
 
-        if (ret_why)
-                *ret_why = "this version opens tcp:// only";
-        return false;
+        if (settings->transport == TRANSPORT_BLE)
+                why = "this version opens tcp:// and serial:/dev/…, not Bluetooth";
+        else if (settings->transport == TRANSPORT_SERIAL && strcmp(settings->address, "auto") == 0)
+                why = "this version does not look for a port by itself: name it, as in "
+                      "serial:/dev/serial/by-id/…";
+
+        if (why && ret_why)
+                *ret_why = why;
+        return !why;
 }
 
 bool radio_settings_equal(const RadioSettings *a, const RadioSettings *b) {

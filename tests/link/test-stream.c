@@ -102,6 +102,7 @@ static void open_pair(FramerPolicy policy, ssize_t (*write)(int, const void *, s
                         .half_frame_usec = 20 * USEC_PER_MSEC,
                         .read = pair_read,
                         .write = write,
+                        .close = safe_close,
                         .eof_text = "the test closed it",
         };
         stream_init(&pair->stream, &pair->link, &pair->traits);
