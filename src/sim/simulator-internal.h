@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "macros.h"
+#include "sim-link.h"
+#include "simulator.h"
+
+typedef struct OutFrame {
+        uint64_t end; /* count of bytes since the client came */
+        uint8_t data[FRAME_SIZE_MAX];
+        size_t size;
+} OutFrame;
+
+struct Simulator {
+        sd_event *event;
+        sd_event_source *timer, *delay_timer, *restart_timer;
+        SimLink *link;
+        Port *port;
+        Engine *engine;
+        Mesh *mesh;
+        Scenario *scenario;
+        bool verbose;
+
+        uint64_t start; /* µs */
+        bool synced;
+        uint64_t synced_at; /* ms */
+        GArray *fired;      /* bool for each event of the scenario */
+        bool in_pump;
+
+        /* Faults. */
+        bool muted[256], mute_executes, mute_reply;
+        bool restarting;
+        int64_t drop_after; /* frames; -1: never */
+        uint32_t delay;     /* ms for each frame */
+        bool delaying;
+
+        GQueue in_flight;  /* OutFrame: messages that the kernel has not taken */
+        GPtrArray *popped; /* GBytes */
+        uint64_t connections, frames_sent;
+};
+
+void simulator_reboot(Simulator *sim);
+uint64_t simulator_now(const Simulator *sim);
+/* Lets engine and mesh act, and the line carry what comes of it. */
+void simulator_run(Simulator *sim);
+bool frame_is_message(uint8_t code);

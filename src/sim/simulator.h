@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* A virtual radio with its mesh on a line: what meshcore-sim runs. */
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "scenario.h"
+
+typedef struct Simulator Simulator;
+
+typedef struct SimulatorConfig {
+        const char *tcp; /* ADDRESS:PORT */
+        const char *pty; /* or the symbolic link */
+        EngineFirmware firmware;
+        const char *scenario; /* NULL: built in */
+        uint64_t seed;
+        double speed;
+        bool verbose;
+} SimulatorConfig;
+
+/* Logs what is wrong. */
+int simulator_new(sd_event *event, const SimulatorConfig *config, Simulator **ret);
+Simulator *simulator_free(Simulator *sim);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Simulator, simulator_free)
+
+/* Where apps find it. */
+const char *simulator_name(const Simulator *sim);
+
+/* One command of the control socket. Returns the answer, a new object; never
+ * NULL. Safe against anything that a command may hold. */
+JsonObject *simulator_control(Simulator *sim, JsonObject *command);
