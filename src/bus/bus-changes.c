@@ -102,9 +102,6 @@ static int on_flush(sd_event_source *source, void *userdata) {
         Bus *bus = userdata;
         ObjectChanges *object;
 
-        for (guint i = 0; i < bus->radios->len; i++)
-                bus_radio_refresh_window(bus->radios->pdata[i]);
-
         while ((object = g_queue_peek_head(&bus->changes))) {
                 g_queue_unlink(&bus->changes, &object->link);
                 g_hash_table_remove(bus->changed, object->path);
@@ -122,6 +119,9 @@ static int on_flush(sd_event_source *source, void *userdata) {
                 object_changes_free(object);
         }
 
+        /* Afterwards, so that a message tells its last change before it leaves. */
+        for (guint i = 0; i < bus->radios->len; i++)
+                bus_radio_refresh_window(bus->radios->pdata[i]);
         return 0;
 }
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* radio.h and manager.h without a radio: the tests of the bus say what happens.
+ * Texts really go to the identity's store. */
+
+#include "manager.h"
+
+/* Adds a radio; its identity, if any, is told as loaded. */
+Radio *fake_radio_add(Manager *manager, const char *id, const PublicKey *key);
+void fake_radio_remove(Manager *manager, Radio *radio);
+
+/* NULL: none. The old one is unloaded first. */
+void fake_radio_set_identity(Radio *radio, const PublicKey *key);
+
+/* To be changed by the test, which then calls fake_radio_notify(). */
+RadioInfo *fake_radio_info(Radio *radio);
+void fake_radio_notify(Radio *radio, RadioChange what);
+void fake_radio_enter_state(Radio *radio, RadioState state, RadioReason reason);
+void fake_radio_set_error(Radio *radio, OutcomeCode code, const char *message);
+void fake_radio_hear_advert(Radio *radio, const Contact *contact, bool stored);
+void fake_radio_tell_full(Radio *radio);
+
+/* How many pings wait, and the end of the oldest. */
+unsigned fake_radio_n_pings(Radio *radio);
+void fake_radio_answer_ping(Radio *radio, OutcomeCode code, uint64_t round_trip_usec);
+
+/* A text on its way. */
+void fake_radio_move_message(Radio *radio, uint64_t id, MessageState state, const char *error);
