@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <glib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "card.h"
@@ -215,8 +216,10 @@ static void put_encoded(ByteWriter *w, const char *text) {
                 if (g_ascii_isalnum(*p) || strchr("-._~", *p))
                         writer_u8(w, (uint8_t) *p);
                 else {
-                        writer_u8(w, '%');
-                        put_hex(w, (const uint8_t *) p, 1);
+                        char escaped[4];
+
+                        (void) snprintf(escaped, sizeof(escaped), "%%%02X", (uint8_t) *p);
+                        writer_bytes(w, escaped, 3);
                 }
         }
 }
