@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <glib.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "card.h"
@@ -212,14 +211,15 @@ static void put_hex(ByteWriter *w, const uint8_t *data, size_t size) {
 }
 
 static void put_encoded(ByteWriter *w, const char *text) {
+        static const char digits[] = "0123456789ABCDEF"; /* upper case: RFC 3986 */
+
         for (const char *p = text; *p != '\0'; p++) {
                 if (g_ascii_isalnum(*p) || strchr("-._~", *p))
                         writer_u8(w, (uint8_t) *p);
                 else {
-                        char escaped[4];
-
-                        (void) snprintf(escaped, sizeof(escaped), "%%%02X", (uint8_t) *p);
-                        writer_bytes(w, escaped, 3);
+                        writer_u8(w, '%');
+                        writer_u8(w, (uint8_t) digits[(uint8_t) *p >> 4]);
+                        writer_u8(w, (uint8_t) digits[*p & 15]);
                 }
         }
 }
