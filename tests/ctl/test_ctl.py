@@ -3,16 +3,18 @@
 """meshcorectl against a stand-in for the daemon: what it prints, what it calls,
 how it ends, and that no hostile name comes through."""
 
+import fcntl
 import json
 import os
 import pty
 import select
+import shutil
 import signal
 import struct
-import fcntl
 import subprocess
 import sys
 import termios
+import time
 import unicodedata
 import unittest
 
@@ -404,7 +406,7 @@ class Send(Case):
 
     def test_options(self):
         self.ctl("send", "--expires", "1h30min", "Alice", "x")
-        self.assertAlmostEqual(self.last()["ExpiresUSec"] / 1e6 - __import__("time").time(), 5400, delta=120)
+        self.assertAlmostEqual(self.last()["ExpiresUSec"] / 1e6 - time.time(), 5400, delta=120)
         self.assertEqual(self.ctl("send", "--token", "t", "Alice", "once"), "2\n")
         self.assertEqual(self.ctl("send", "--token", "t", "Alice", "once"), "2\n")
         for wrong in (
@@ -620,6 +622,30 @@ class Completion(Case):
             )  # fmt: skip
             self.assertEqual(result.stderr, "")
             replies = [line for line in result.stdout.splitlines() if line]
+            if expected is not None:
+                self.assertEqual(replies, expected)
+            for reply in replies:
+                self.assertRegex(reply, r"^[A-Za-z0-9._-]+$")
+        self.assertFalse(os.path.exists(os.path.join(self.bed.directory, "pwned")))
+
+    @unittest.skipUnless(shutil.which("zsh"), "needs zsh")
+    def test_zsh(self):
+        """The same function in zsh, with its completion system replaced by one that prints."""
+        self.start_mock()
+        script = os.path.join(TOP, "data", "completion", "zsh", "_meshcorectl")
+        for words, expected in (
+            (["--session", "sen"], {"send"}),
+            (["--session", "send", "Al"], {"Alice"}),
+            (["--session", "send", "$(touch pwned)"], set()),
+            (["--session", "send", ""], None),
+        ):
+            code = 'compadd() { shift; print -rl -- "$@" }; script=$1; shift; words=("$@"); CURRENT=$#; source $script'
+            result = subprocess.run(
+                ["zsh", "-f", "-c", code, "zsh", script, find_program("meshcorectl"), *words],
+                cwd=self.bed.directory, env=self.bed.environment(), capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            self.assertEqual(result.stderr, "")
+            replies = {line for line in result.stdout.splitlines() if line}
             if expected is not None:
                 self.assertEqual(replies, expected)
             for reply in replies:
