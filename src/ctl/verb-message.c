@@ -13,7 +13,8 @@ static char *value_text(const char *name, JsonNode *value) {
                 return format_time(json_node_get_int(value));
         if (strcmp(name, "RoundTripUSec") == 0)
                 return json_node_get_int(value) > 0 ? format_span(json_node_get_int(value)) : g_strdup("");
-        if (strcmp(name, "Hops") == 0 && json_node_get_int(value) == 255)
+        if ((strcmp(name, "Hops") == 0 && json_node_get_int(value) == 255) ||
+            (strcmp(name, "DataType") == 0 && json_node_get_int(value) == 0))
                 return g_strdup("");
         if (strcmp(name, "Snr") == 0)
                 return JSON_NODE_HOLDS_NULL(value) ? g_strdup("")

@@ -206,7 +206,8 @@ static ExitCode show(Reader *reader, GPtrArray *radios) {
                 raise_seen(reader, radios->pdata[i], list);
         }
         if (!found)
-                return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no conversation with %s", reader->with);
+                return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no %s %s",
+                                reader->with_channel ? "channel" : "contact or channel", reader->with);
 
         messages = merge_lists(reader, lists);
         print_messages(reader, messages, radios->len > 1);

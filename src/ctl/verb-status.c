@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "autobus.h"
 #include "format.h"
 #include "objects.h"
 #include "table.h"
@@ -136,12 +137,22 @@ static char *state_text(JsonObject *radio) {
         return g_strdup_printf("%s (%s)", json_string(radio, "State"), reason);
 }
 
+static char *advice_text(JsonObject *radio) {
+        const char *id = json_string(radio, "Id");
+
+        if (strcmp(json_string(radio, "State"), "ready") == 0)
+                return g_strdup("");
+        if (strcmp(json_string(radio, "State"), "stopped") == 0)
+                return g_strdup_printf("connect it: " CTL_NAME " start %s", id);
+        return g_strdup(reason_advice(json_string(radio, "Reason")));
+}
+
 static void print_radio(JsonObject *radio) {
         g_autofree char *id = terminal_escape(json_string(radio, "Id"));
 
         printf("\n%s\n", id);
         print_fact_owned("State:", state_text(radio));
-        print_fact("Advice:", reason_advice(json_string(radio, "Reason")));
+        print_fact_owned("Advice:", advice_text(radio));
         print_fact("Last error:", json_string(radio, "LastErrorMessage"));
         print_fact("Name:", json_string(radio, "Name"));
         print_fact("Key:", json_string(radio, "PublicKey"));
@@ -155,29 +166,48 @@ static void print_radio(JsonObject *radio) {
         print_fact_owned("Unread:", g_strdup_printf("%" G_GINT64_FORMAT, json_int(radio, "Unread")));
 }
 
+/* The root is not among its own managed objects. */
+static ExitCode get_version(Client *client, char **ret) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *version;
+        ExitCode code;
+
+        code = client_call(client, CALL_DEFAULT, &reply, CTL_ROOT, "org.freedesktop.DBus.Properties", "Get",
+                           "ss", IFACE_MANAGER, "Version");
+        if (code != EXIT_CODE_OK)
+                return code;
+        if (sd_bus_message_read(reply, "v", "s", &version) < 0)
+                return ctl_fail(EXIT_CODE_FAILED, "the daemon's version is no text");
+
+        *ret = g_strdup(version);
+        return EXIT_CODE_OK;
+}
+
 static ExitCode run_status(const CtlOptions *options, const Args *args) {
         g_auto(Snapshot) s = {};
-        g_autofree char *version = NULL;
+        g_autofree char *version = NULL, *shown = NULL;
         ExitCode code;
 
         code = take_snapshot(options, &s);
         if (code != EXIT_CODE_OK)
                 return code;
 
+        code = get_version(s.client, &version);
+        if (code != EXIT_CODE_OK)
+                return code;
+
         if (options->json) {
                 JsonObject *status = json_object_new();
 
-                json_object_set_string_member(
-                                status, "Version",
-                                json_string(objects_get(s.objects, CTL_ROOT, IFACE_MANAGER), "Version"));
+                json_object_set_string_member(status, "Version", version);
                 json_object_set_array_member(status, "Radios", radios_to_json(&s));
                 json_print_document(json_node_init_object(json_node_alloc(), status));
                 json_object_unref(status);
                 return EXIT_CODE_OK;
         }
 
-        version = terminal_escape(json_string(objects_get(s.objects, CTL_ROOT, IFACE_MANAGER), "Version"));
-        printf("meshcored %s, %u radio%s\n", version, s.radios->len, s.radios->len == 1 ? "" : "s");
+        shown = terminal_escape(version);
+        printf("meshcored %s, %u radio%s\n", shown, s.radios->len, s.radios->len == 1 ? "" : "s");
         for (guint i = 0; i < s.radios->len; i++) {
                 g_autoptr(JsonObject) radio = radio_to_json(s.objects, s.radios->pdata[i]);
 

@@ -198,6 +198,7 @@ class Mock:
                     signature="sa{sv}",
                 )
                 for path, interfaces in self.objects().items()
+                if path != ROOT  # as sd-bus does
             },
             signature="oa{sa{sv}}",
         )

@@ -138,6 +138,8 @@ class Lists(Case):
         self.assertEqual(self.json("status", "--radio", "home")["Radios"], [home])
         self.ctl("status", "-r", "cellar", status=NOT_FOUND)
         self.assertIn("attic, home", self.stderr)
+        self.tell("State", {"old": "ready", "new": "stopped", "reason": "none"})
+        self.assertIn("Advice:      connect it: meshcorectl start home\n", self.ctl("status", "-r", "home"))
 
     def tell_radios(self):
         self.start_mock()
