@@ -156,7 +156,8 @@ class Bus(Program):
             ["dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}", "--print-address=1"],
             directory,
         )
-        self.address = self.read_line()
+        # without the guid, which is new each time
+        self.address = self.read_line().split(",guid=")[0]
 
 
 class Sim(Program):

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon as a service: command line, service manager, reload, the policy
+of the system bus, and a radio on a serial port."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from fixture import ROOT, Case, radio_path
+from programs import TIMEOUT, Bus, Daemon, Program, find_program
+
+USAGE, NEWER = 2, 3
+NOBODY = 65534
+
+POLICY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "org.meshcored1.conf")
+
+# as /usr/share/dbus-1/system.conf, but for the socket
+SYSTEM_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
+  </policy>
+  <include>{policy}</include>
+</busconfig>
+"""
+
+
+class Notify:
+    """The service manager's end of NOTIFY_SOCKET."""
+
+    def __init__(self, directory):
+        self.path = os.path.join(directory, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+
+    def next(self, timeout=TIMEOUT):
+        """One message, as a dictionary."""
+        if not select.select([self.socket], [], [], timeout)[0]:
+            raise AssertionError(f"nothing was notified in {timeout} s")
+        lines = self.socket.recv(65536).decode().splitlines()
+        return dict(line.split("=", 1) for line in lines if line)
+
+    def wait(self, key):
+        while key not in (message := self.next()):
+            pass
+        return message
+
+    def close(self):
+        self.socket.close()
+
+
+class Tests(Case):
+    def run_daemon(self, *arguments):
+        return subprocess.run(
+            [find_program("meshcored"), *arguments], capture_output=True, text=True, timeout=TIMEOUT, check=False,
+            env={"PATH": os.environ["PATH"], "HOME": self.bed.directory},
+        )  # fmt: skip
+
+    def start_notified(self, radios, **environment):
+        """The daemon with a service manager that listens; returns its end."""
+        notify = Notify(self.bed.directory)
+        self.addCleanup(notify.close)
+        settings = [f"NOTIFY_SOCKET={notify.path}"] + [f"{k}={v}" for k, v in environment.items()]
+        self.bed.start_daemon(radios, through=["env", *settings])
+        return notify
+
+    def test_command_line(self):
+        version = self.run_daemon("--version")
+        self.assertEqual(version.returncode, 0)
+        self.assertRegex(version.stdout, r"^meshcored [0-9.]+\n$")
+        help_text = self.run_daemon("--help")
+        self.assertEqual(help_text.returncode, 0)
+        for word in ("--session", "--config", "--state-dir", "--log-level", "meshcorectl", "SIGHUP", "Exit status"):
+            self.assertIn(word, help_text.stdout)
+
+        nowhere = os.path.join(self.bed.directory, "nowhere.conf")
+        for arguments in (["--nonsense"], ["extra"], ["--log-level", "loud"], ["--config", nowhere]):
+            with self.subTest(arguments=arguments):
+                wrong = self.run_daemon(*arguments)
+                self.assertEqual(wrong.returncode, USAGE)
+                self.assertEqual(wrong.stdout, "")
+                self.assertNotEqual(wrong.stderr, "")
+
+    def test_newer_store(self):
+        client = self.client()
+        self.bed.start_daemon({})
+        client.wait_owned()
+        self.assertEqual(self.bed.daemon.terminate()[0], 0)
+        self.bed.programs.remove(self.bed.daemon)
+        path = os.path.join(self.bed.state_dir, "store.db")
+        with open(path, "r+b") as file:
+            file.seek(60)  # user_version, SQLite file format, 1.3
+            file.write((0x7FFFFFF).to_bytes(4, "big"))
+        with open(path, "rb") as file:
+            before = file.read()
+        daemon = Daemon(self.bed.directory, self.bed.bus, self.bed.config, self.bed.state_dir)
+        self.assertEqual(daemon.wait(), NEWER)
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), before)
+
+    def test_notify(self):
+        client = self.client()
+        notify = self.start_notified({})
+        ready = notify.next()
+        self.assertEqual(ready["READY"], "1")
+        self.assertIn("org.meshcored1", ready["STATUS"])
+        self.assertTrue(client.owned())
+
+        before = time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6
+        self.bed.daemon.process.send_signal(signal.SIGHUP)
+        reloading = notify.wait("RELOADING")
+        self.assertLessEqual(before, int(reloading["MONOTONIC_USEC"]))
+        self.assertLessEqual(int(reloading["MONOTONIC_USEC"]), time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6)
+        self.assertEqual(notify.wait("READY")["READY"], "1")
+
+        self.bed.daemon.process.terminate()
+        notify.wait("STOPPING")
+        self.assertEqual(self.bed.daemon.wait(), 0)
+
+    def test_watchdog(self):
+        self.client()
+        notify = self.start_notified({}, WATCHDOG_USEC=200000)
+        for _ in range(3):
+            notify.wait("WATCHDOG")
+
+    def test_ready_needs_the_name(self):
+        """No READY while the bus is away; the radios do not wait for it."""
+        bus = self.bed.start_bus()
+        sim = self.bed.start_sim()
+        bus.terminate()
+        self.bed.programs.remove(bus)
+        notify = self.start_notified({"sim": sim})
+        while sim.control("stats")["connections"] == 0:
+            self.assertTrue(self.bed.daemon.running())
+        with self.assertRaises(AssertionError):
+            notify.next(0)
+        self.bed.start_bus()
+        self.assertEqual(notify.wait("READY")["READY"], "1")
+
+    def test_reload(self):
+        client = self.client()
+        sim = self.bed.start_sim()
+        notify = self.start_notified({"sim": sim})
+        client.wait_for_state("ready")
+        notify.wait("READY")
+        connections = sim.control("stats")["connections"]
+
+        def reload(radios):
+            self.bed.write_config(radios)
+            self.bed.daemon.process.send_signal(signal.SIGHUP)
+            notify.wait("RELOADING")
+            notify.wait("READY")
+
+        reload({"sim": sim, "other": "tcp://127.0.0.1:1"})
+        client.wait_for_state("waiting", "refused", radio="other")
+        reload({"sim": sim})
+        self.assertEqual(client.get_state("other"), (None, None))
+        # what is wrong in the file does not stop what runs
+        reload(f"[Radio sim\n[Radio sim]\nTransport={sim.transport}\nEnabled=perhaps\n")
+        self.assertIn("[Radio sim] Enabled: expected yes or no", self.bed.daemon.log())
+        self.assertEqual(client.get_state("sim")[0], "ready")
+        self.assertEqual(sim.control("stats")["connections"], connections)
+
+        reload({"sim": {"Transport": sim.transport, "Enabled": "no"}})
+        self.assertEqual(client.get_state("sim")[0], "stopped")
+
+    def test_directories(self):
+        """Without options, --session keeps to the user's directories."""
+        client = self.client()
+        home = os.path.join(self.bed.directory, "home")
+        config = os.path.join(home, "config", "meshcored", "meshcored.conf.d")
+        os.makedirs(config)
+        with open(os.path.join(config, "a.conf"), "w", encoding="utf-8") as file:
+            file.write("[Radio dropin]\nTransport=tcp://127.0.0.1:1\n")
+        env = self.bed.environment()
+        env.update(HOME=home, XDG_CONFIG_HOME=os.path.join(home, "config"), XDG_STATE_HOME=os.path.join(home, "state"))
+        program = Program("meshcored", [find_program("meshcored"), "--session"], self.bed.directory, env)
+        self.bed.programs.append(program)
+        client.wait_for_state("waiting", radio="dropin")
+        state = os.path.join(home, "state", "meshcored")
+        self.assertTrue(os.path.exists(os.path.join(state, "store.db")))
+        self.assertEqual(os.stat(state).st_mode & 0o077, 0)
+        self.assertEqual(os.stat(os.path.join(state, "store.db")).st_mode & 0o077, 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+    def test_policy(self):
+        """A user who is neither root nor in the group gets nothing: not before the
+        name is owned, not while it is, not after."""
+        os.chmod(self.bed.directory, 0o755)
+        self.bed.bus = PolicyBus(self.bed.directory)
+        self.bed.programs.append(self.bed.bus)
+        os.seteuid(NOBODY)
+        try:
+            stranger = self.client()
+        finally:
+            os.seteuid(0)
+        client = self.client()
+
+        sim = self.bed.start_sim()
+        self.bed.write_config({"sim": sim})
+        env = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.bed.bus.address)
+        argv = [find_program("meshcored"), "--config", self.bed.config, "--state-dir", self.bed.state_dir]
+        daemon = Program("meshcored", argv, self.bed.directory, env)
+        self.bed.programs.append(daemon)
+
+        client.wait_for_state("ready")
+        self.assert_bus_error("org.freedesktop.DBus.Error.AccessDenied", stranger.get, ROOT, "Manager", "Version")
+        client.call(radio_path("sim"), "Radio", "Stop")
+        client.wait_signal("PropertiesChanged", path=radio_path("sim"))
+        self.assertEqual(daemon.terminate()[0], 0)
+        client.wait_owned(False)
+
+        # a bus delivers in order: what was meant for the stranger came before this answer
+        stranger.wait_owned(False)
+        self.assertEqual([s for s in stranger.signals if s.member != "NameOwnerChanged"], [])
+
+    def test_serial(self):
+        """The simulator on a pseudo terminal, through a symbolic link."""
+        client = self.client()
+        path = os.path.join(self.bed.directory, "radio")
+        argv = [find_program("meshcore-sim"), "--pty", path]
+        sim = Program("serial-sim", argv, self.bed.directory)
+        self.bed.programs.append(sim)
+        sim.read_line()
+        self.bed.start_daemon({"sim": f"serial:{path}"})
+        client.wait_for_state("ready")
+        self.assertEqual(client.get(radio_path("sim"), "Radio", "Transport"), "serial")
+        self.assertNotEqual(client.contacts(), {})
+        sim.kill()
+        client.wait_for_state("waiting")
+        sim = Program("second-serial-sim", argv, self.bed.directory)
+        self.bed.programs.append(sim)
+        sim.read_line()
+        client.wait_for_state("ready")
+
+
+class PolicyBus(Bus):
+    """A system bus with our policy."""
+
+    def __init__(self, directory):  # pylint: disable=super-init-not-called
+        config = os.path.join(directory, "system-bus.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(SYSTEM_BUS.format(socket=os.path.join(directory, "bus"), policy=os.path.abspath(POLICY)))
+        Program.__init__(
+            self, "dbus-daemon",
+            ["dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}", "--print-address=1"], directory,
+        )  # fmt: skip
+        self.address = self.read_line().split(",guid=")[0]
