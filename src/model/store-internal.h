@@ -72,6 +72,8 @@ extern const int store_schema_version;
 int store_schema_check_version(Store *store);
 /* Brings an open file to our version. */
 int store_schema_migrate(Store *store);
+/* In a new file: message ids go on above those that are known to have existed. */
+int store_schema_seed(Store *store);
 /* Reads the schema, the history id and the last row. -EUCLEAN when one of them is not as it must be. */
 int store_schema_verify(Store *store);
 

@@ -284,6 +284,19 @@ static int verify_sequence(Store *store) {
         return 0;
 }
 
+int store_schema_seed(Store *store) {
+        g_auto(Query) query = {};
+
+        if (store->last_id == 0)
+                return 0;
+
+        query = query_begin(store,
+                            "INSERT INTO sqlite_sequence (name, seq) SELECT 'message', ?"
+                            " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'message')");
+        query_bind_int(&query, (int64_t) store->last_id);
+        return query_run(&query);
+}
+
 int store_schema_verify(Store *store) {
         int r;
 

@@ -278,6 +278,7 @@ int store_ensure_open(Store *store) {
 
         if (store->history_pending) {
                 store->history_pending = false;
+                (void) store_schema_seed(store);
                 for (guint i = 0; i < store->clients->len; i++) {
                         StoreClient *client = store->clients->pdata[i];
 

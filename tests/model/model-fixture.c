@@ -132,6 +132,17 @@ unsigned fixture_count_files(Fixture *f, const char *prefix) {
         return n;
 }
 
+unsigned fixture_count_damaged(Fixture *f) {
+        g_autoptr(GDir) dir = g_dir_open(f->dir, 0, NULL);
+        const char *name;
+        unsigned n = 0;
+
+        while ((name = g_dir_read_name(dir)))
+                n += g_str_has_prefix(name, "store.db.damaged-") && !g_str_has_suffix(name, "-wal") &&
+                     !g_str_has_suffix(name, "-shm");
+        return n;
+}
+
 int64_t fixture_sql(Fixture *f, const char *sql) {
         g_autofree char *path = fixture_path(f, "store.db");
         sqlite3_stmt *stmt = NULL;

@@ -37,6 +37,8 @@ int64_t fixture_sql(Fixture *f, const char *sql);
 char *fixture_path(Fixture *f, const char *name);
 /* How many names in the directory begin with this. */
 unsigned fixture_count_files(Fixture *f, const char *prefix);
+/* How many databases were set aside. */
+unsigned fixture_count_damaged(Fixture *f);
 
 /* A key whose bytes are all n, but for the last. */
 PublicKey key_of(uint8_t n, uint8_t last);
