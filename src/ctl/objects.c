@@ -9,6 +9,9 @@
 #define IFACE_OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define IFACE_PROPERTIES     "org.freedesktop.DBus.Properties"
 
+#define KEY_PREFIX_DIGITS_MIN 8
+#define CANDIDATES_MAX        8
+
 struct Objects {
         JsonObject *paths; /* path → interface → properties */
 };
@@ -279,7 +282,7 @@ JsonObject *objects_to_json(Objects *o, const char *path, const char *interface)
 static char *candidates_text(Objects *o, GPtrArray *paths) {
         GString *out = g_string_new(NULL);
 
-        for (guint i = 0; i < paths->len && i < 8; i++) {
+        for (guint i = 0; i < MIN(paths->len, CANDIDATES_MAX); i++) {
                 JsonObject *contact = objects_get(o, paths->pdata[i], IFACE_CONTACT);
                 JsonObject *channel = objects_get(o, paths->pdata[i], IFACE_CHANNEL);
 
@@ -292,7 +295,7 @@ static char *candidates_text(Objects *o, GPtrArray *paths) {
                         g_string_append_printf(out, "channel %s in slot %" G_GINT64_FORMAT,
                                                json_string(channel, "Name"), json_int(channel, "Slot"));
         }
-        if (paths->len > 8)
+        if (paths->len > CANDIDATES_MAX)
                 g_string_append(out, ", …");
         return g_string_free(out, FALSE);
 }
@@ -359,17 +362,18 @@ int objects_find_recipient(Objects *o, const char *radio, const char *name, cons
                 g_ptr_array_unref(channels);
                 channels = find_by(o, radio, IFACE_CHANNEL, "Name", name + 1, false);
         }
-        if (channels->len > 0)
+        if (name[0] == '#' && channels->len > 0)
                 return choose(o, channels, ret, ret_candidates);
 
         contacts = find_by(o, radio, IFACE_CONTACT, "Name", name, false);
-        if (hex && n >= 8)
+        if (hex && n >= KEY_PREFIX_DIGITS_MIN)
                 prefixes = find_by(o, radio, IFACE_CONTACT, "Key", lower, true);
 
-        /* The name of one and the prefix of another: nobody can know who is meant. */
+        /* The name of one and the prefix or name of another: nobody can know who is meant. */
         for (guint i = 0; prefixes && i < prefixes->len; i++)
                 if (!g_ptr_array_find(contacts, prefixes->pdata[i], NULL))
                         g_ptr_array_add(contacts, prefixes->pdata[i]);
+        g_ptr_array_extend(contacts, channels, NULL, NULL);
         return choose(o, contacts, ret, ret_candidates);
 }
 

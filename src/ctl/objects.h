@@ -43,9 +43,10 @@ ExitCode objects_radio(Objects *objects, const CtlOptions *options, const char *
 const char *objects_radio_of(Objects *objects, const char *path);
 const char *objects_radio_id(Objects *objects, const char *path); /* "" */
 
-/* Outcome of looking a recipient up in one radio, by the daemon's rule: object path, key, #channel or exact
- * name of a channel, exact name of a contact, unique prefix of at least 8 hex digits. *ret is borrowed.
- * Returns 1 when found, 0 when not, -ENOTUNIQ with the candidates in *ret_candidates. */
+/* Looks a recipient up in one radio, by the daemon's rule: object path, key, #channel, or the one that has
+ * this exact name or, with at least 8 hex digits, a key that begins so. "#name" also finds a channel that is
+ * called just name. Returns 1 with *ret borrowed, 0 when there is none, or -ENOTUNIQ with the candidates as
+ * text. */
 int objects_find_recipient(Objects *objects, const char *radio, const char *name, const char **ret,
                            char **ret_candidates);
 /* A channel by slot, exact name, or name without its leading '#'. */

@@ -19,16 +19,18 @@ typedef struct Reader {
         const CtlOptions *options;
         Client *client;
         Objects *objects;
-        const char *with; /* --with or --channel */
-        bool with_channel, unread, mark_read, follow;
+        const char *with;                                    /* --with or --channel */
+        bool with_channel, unread, mark_read, follow, newer; /* newer: --after, 0 is the beginning */
         uint64_t limit, before, after;
 
+        GHashTable *peers;     /* radio path → path of the contact that --with meant at first */
         GHashTable *seen;      /* radio path → uint64_t: all up to this id were shown */
         GHashTable *histories; /* radio path → HistoryId */
         bool began;
 } Reader;
 
 static void reader_clear(Reader *r) {
+        g_clear_pointer(&r->peers, g_hash_table_unref);
         g_clear_pointer(&r->seen, g_hash_table_unref);
         g_clear_pointer(&r->histories, g_hash_table_unref);
         r->objects = objects_free(r->objects);
@@ -91,15 +93,23 @@ static void print_messages(const Reader *reader, JsonArray *messages, bool sever
 
 /* -- reading ---------------------------------------------------------------- */
 
-/* What to ask one radio for. Returns 1, 0 when the conversation is not there, or has told why not. */
+/* What to ask one radio for. Returns 1, 0 when the conversation is not there, or has told why not. A contact
+ * stays the one it was: others may take the name while it is followed, and it may take another. */
 static int make_filter(const Reader *reader, const char *radio, HistoryFilter *ret, ExitCode *ret_code) {
         g_autofree char *candidates = NULL;
         HistoryFilter filter = {.unread = reader->unread};
         int r = 1;
 
         if (reader->with)
+                filter.conversation = g_hash_table_lookup(reader->peers, radio);
+        if (reader->with && !filter.conversation) {
                 r = conversation_find(reader->objects, radio, reader->with, reader->with_channel, &filter,
                                       &candidates);
+                if (r > 0 && !filter.is_channel) {
+                        g_hash_table_insert(reader->peers, g_strdup(radio), g_strdup(filter.conversation));
+                        filter.conversation = g_hash_table_lookup(reader->peers, radio);
+                }
+        }
         if (r < 0)
                 *ret_code = ctl_fail(EXIT_CODE_USAGE, "%s can be any of these: %s", reader->with, candidates);
         else
@@ -125,7 +135,7 @@ static JsonArray *merge_lists(const Reader *reader, GPtrArray *lists) {
         g_ptr_array_sort(all, compare_ids);
 
         end = all->len;
-        if (end > reader->limit && reader->after > 0)
+        if (end > reader->limit && reader->newer)
                 end = (guint) reader->limit;
         else if (end > reader->limit)
                 begin = end - (guint) reader->limit;
@@ -198,8 +208,8 @@ static ExitCode show(Reader *reader, GPtrArray *radios) {
                         continue;
                 found = true;
                 r = history_list(reader->client, reader->objects, radios->pdata[i], &filter,
-                                 reader->after > 0 ? reader->after : reader->before, reader->after > 0,
-                                 reader->limit, &error, &list);
+                                 reader->newer ? reader->after : reader->before, reader->newer, reader->limit,
+                                 &error, &list);
                 if (r < 0)
                         return client_report(reader->client, NULL, &error, r);
                 g_ptr_array_add(lists, list);
@@ -240,15 +250,19 @@ static void catch_up(Reader *reader, Watch *watch, const char *radio, uint64_t k
         if (r == 0)
                 return;
 
-        r = history_list(reader->client, reader->objects, radio, &filter, *seen, true, LIMIT_MAX, &error,
-                         &messages);
-        if (r >= 0) {
+        do {
+                g_clear_pointer(&messages, json_array_unref);
+                r = history_list(reader->client, reader->objects, radio, &filter, *seen, true, HISTORY_PAGE,
+                                 &error, &messages);
+                if (r < 0)
+                        break;
                 print_messages(reader, messages, radios->len > 1 && !reader->options->radio);
                 raise_seen(reader, radio, messages);
-                *seen = MAX(*seen, known);
                 if (reader->mark_read)
                         r = history_mark_read(reader->client, radio, messages, &error);
-        }
+        } while (r >= 0 && json_array_get_length(messages) == HISTORY_PAGE);
+        if (r >= 0)
+                *seen = MAX(*seen, known);
         if (r < 0 && !client_error_is_absence(&error, r))
                 watch_end(watch, client_report(reader->client, NULL, &error, r));
 }
@@ -271,14 +285,14 @@ static void begin(Reader *reader, Watch *watch) {
         ExitCode code;
 
         code = objects_radios(reader->objects, reader->options, &radios);
-        if (code == EXIT_CODE_OK && reader->after == 0)
+        if (code == EXIT_CODE_OK && !reader->newer)
                 code = show(reader, radios);
         if (code != EXIT_CODE_OK) {
                 watch_end(watch, code);
                 return;
         }
 
-        for (guint i = 0; reader->after > 0 && i < radios->len; i++)
+        for (guint i = 0; reader->newer && i < radios->len; i++)
                 *seen_of(reader, radios->pdata[i]) = reader->after;
         reader->began = true;
 }
@@ -349,11 +363,12 @@ static ExitCode read_arguments(Reader *reader, const CtlOptions *options, const 
         reader->unread = args_has(args, "unread");
         reader->mark_read = args_has(args, "mark-read");
         reader->follow = args_has(args, "follow");
+        reader->newer = args_has(args, "after");
         reader->limit = LIMIT_DEFAULT;
 
         if (args_has(args, "with") && reader->with_channel)
                 return ctl_fail(EXIT_CODE_USAGE, "--with and --channel exclude one another");
-        if (args_has(args, "before") && (args_has(args, "after") || reader->follow))
+        if (args_has(args, "before") && (reader->newer || reader->follow))
                 return ctl_fail(EXIT_CODE_USAGE, "--before goes with neither --after nor --follow");
 
         code = args_get_number(args, "limit", LIMIT_MAX, &reader->limit);
@@ -376,6 +391,7 @@ static ExitCode run_messages(const CtlOptions *options, const Args *args) {
         if (code != EXIT_CODE_OK)
                 return code;
 
+        reader.peers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         reader.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         reader.histories = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         if (reader.follow)
@@ -393,16 +409,15 @@ static const VerbOption message_options[] = {
                 {"unread", 'u', NULL, "only received ones that are not marked as read", WORD_ANY, NULL},
                 {"limit", 'n', "N", "at most the N newest (20); with --after the N oldest", WORD_ANY, NULL},
                 {"before", 0, "ID", "only older than this message", WORD_ANY, NULL},
-                {"after", 0, "ID", "only newer than this message", WORD_ANY, NULL},
+                {"after", 0, "ID", "only newer than this message; 0: from the beginning", WORD_ANY, NULL},
                 {"follow", 'f', NULL, "go on and show what comes, until Ctrl-C", WORD_ANY, NULL},
                 {"mark-read", 0, NULL, "mark what is shown as read", WORD_ANY, NULL},
                 {},
 };
 
 static const char messages_description[] =
-                "The newest last. RECIPIENT is a contact's name, key or unique prefix of at least 8\n"
-                "digits of it, a channel's name or #name, or an object path. The state of a\n"
-                "received message is read or unread; of our own queued, sending, sent, delivered,\n"
+                "The newest last. RECIPIENT is as for \"send\". The state of a received message is read or "
+                "unread; of our own queued, sending, sent, delivered,\n"
                 "failed, cancelled or expired, with a ? when nobody knows if it went on air.\n"
                 "\n"
                 "--follow survives a restart of the daemon: it waits, and goes on after the last\n"

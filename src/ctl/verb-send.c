@@ -257,22 +257,22 @@ static ExitCode find_recipient(Sender *s, const char *name, bool is_channel) {
                 if (code != EXIT_CODE_OK)
                         return code;
         }
-        /* Names are the daemon's to resolve, but for what it cannot know from a name alone. */
-        if (!is_channel && !s->wait_delivered)
+        /* Names are the daemon's to resolve, but for what it doesn't know: slots and added or left out '#'.
+         */
+        if (!is_channel && !s->wait_delivered && name[0] != '#')
                 return EXIT_CODE_OK;
 
         r = conversation_find(s->objects, s->radio, name, is_channel, &found, &candidates);
         if (r > 0 && found.is_channel && s->wait_delivered)
                 return ctl_fail(EXIT_CODE_USAGE,
                                 "nobody acknowledges a text on a channel: --wait sent is the most there is");
-        if (!is_channel)
-                return EXIT_CODE_OK;
         if (r < 0)
                 return ctl_fail(EXIT_CODE_USAGE, "%s can be any of these: %s", name, candidates);
-        if (r == 0)
+        if (r == 0 && is_channel)
                 return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no channel %s; see: %s channels", name,
                                 CTL_NAME);
-        s->recipient = found.conversation;
+        if (r > 0 && found.is_channel)
+                s->recipient = found.conversation;
         return EXIT_CODE_OK;
 }
 
@@ -313,9 +313,9 @@ static const VerbOption send_options[] = {
 };
 
 static const char send_description[] =
-                "RECIPIENT is an object path, a key of 64 hex digits, a channel's name or #name, a\n"
-                "contact's exact name, or a unique prefix of at least 8 digits of its key, in this\n"
-                "order; what is ambiguous is refused. Names can be taken by anybody: scripts use keys.\n"
+                "RECIPIENT is an object path, a key of 64 hex digits, the exact name of a contact or\n"
+                "channel, # and the name of a channel, or the first digits of a key, at least 8. What\n"
+                "fits more than one is refused. Anybody can take any name: scripts use keys.\n"
                 "\n"
                 "The words of TEXT are joined by single spaces. With - the text is read from standard\n"
                 "input, as one message: the end of its last line is dropped, other line breaks are\n"

@@ -257,11 +257,14 @@ class Messages(Case):
         self.assertEqual(ids("--limit", "3"), [29, 30, 31])
         self.assertEqual(ids("-n", "3", "--before", "10"), [7, 8, 9])
         self.assertEqual(ids("-n", "3", "--after", "10"), [11, 12, 13])
+        self.assertEqual(ids("-n", "3", "--after", "0"), [1, 2, 3])
         self.assertEqual(ids("-n", "0"), [])
         for name in ("Alice", key("alice"), key("alice")[:8], ALICE):
             self.assertEqual(ids("--with", name, "-n", "1"), [30])
         for name in ("#test", f"{RADIO}/channel/1"):
             self.assertEqual(ids("--with", name), [31])
+        for name in ("#Public", "Public"):
+            self.assertEqual(ids("--with", name), [])
         for name in ("test", "1", "#test"):
             self.assertEqual(ids("--channel", name), [31])
         self.ctl("messages", "--with", "Twin", status=USAGE)
@@ -334,6 +337,9 @@ class Messages(Case):
             self.receive(f"text {i}")
         follow = self.follow("messages", "--follow", "--json", "--after", "3", "--with", "Alice")
         self.assertEqual([json.loads(follow.read_line())["Id"] for _ in range(27)], list(range(4, 31)))
+        beginning = self.follow("messages", "--follow", "--json", "--after", "0")
+        self.assertEqual([json.loads(beginning.read_line())["Id"] for _ in range(30)], list(range(1, 31)))
+        self.interrupt(beginning)
         self.tell("Receive", {"Channel": f"{RADIO}/channel/1", "Text": "elsewhere"})
         self.receive("here")
         self.assertEqual(json.loads(follow.read_line())["Text"], "here")
@@ -394,8 +400,9 @@ class Send(Case):
         self.assertEqual(self.last()["Text"], "--json")
         self.ctl("send", "--channel", "test", "Hello", "all")
         self.assertEqual((self.last()["Text"], self.last()["Channel"]), ("Hello all", f"{RADIO}/channel/1"))
-        self.ctl("send", "#test", "x")
-        self.assertEqual(self.last()["Channel"], f"{RADIO}/channel/1")
+        for name, slot in (("#test", 1), ("#Public", 0), ("Public", 0)):
+            self.ctl("send", name, "x")
+            self.assertEqual(self.last()["Channel"], f"{RADIO}/channel/{slot}")
 
     def test_stdin(self):
         self.ctl("send", "Alice", "-", stdin="two\nlines ü\r\n".encode())
