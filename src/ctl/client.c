@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "autobus.h"
 #include "client.h"
@@ -9,7 +11,11 @@ struct Client {
         sd_bus *bus;
         BusKind kind;
         bool autostart;
+        bool interruptible;
 };
+
+/* A signal handler has nothing else to read from. */
+static volatile sig_atomic_t interrupt_code;
 
 static const char *kind_name(BusKind kind) {
         return kind == BUS_SESSION ? "session" : "system";
@@ -67,9 +73,39 @@ ExitCode client_new_call(Client *c, const char *path, const char *interface, con
         return EXIT_CODE_OK;
 }
 
+static void on_interrupt(int signal) {
+        _exit(interrupt_code);
+}
+
+static void interrupt_set(sigset_t *ret) {
+        (void) sigemptyset(ret);
+        (void) sigaddset(ret, SIGINT);
+        (void) sigaddset(ret, SIGTERM);
+}
+
+void client_set_interruptible(Client *c, ExitCode code) {
+        struct sigaction action = {.sa_handler = on_interrupt};
+
+        interrupt_code = (sig_atomic_t) code;
+        (void) sigaction(SIGINT, &action, NULL);
+        (void) sigaction(SIGTERM, &action, NULL);
+        c->interruptible = true;
+}
+
+/* Nothing is printed while a call waits, so no line is cut by the end of the process. */
 int client_send(Client *c, sd_bus_message *call, uint64_t timeout_usec, sd_bus_error *error,
                 sd_bus_message **ret_reply) {
-        return sd_bus_call(c->bus, call, timeout_usec, error, ret_reply);
+        sigset_t set;
+        int r;
+
+        if (!c->interruptible)
+                return sd_bus_call(c->bus, call, timeout_usec, error, ret_reply);
+
+        interrupt_set(&set);
+        (void) sigprocmask(SIG_UNBLOCK, &set, NULL);
+        r = sd_bus_call(c->bus, call, timeout_usec, error, ret_reply);
+        (void) sigprocmask(SIG_BLOCK, &set, NULL);
+        return r;
 }
 
 ExitCode client_call(Client *c, uint64_t timeout_usec, sd_bus_message **ret_reply, const char *path,

@@ -26,6 +26,10 @@ sd_bus *client_bus(Client *client);
 /* Whether a call may make the bus start the daemon; yes at first. */
 void client_set_autostart(Client *client, bool autostart);
 
+/* From now on SIGINT and SIGTERM, which the caller has blocked, end the process with code while a call waits
+ * for its answer: a daemon that hangs must not make the tool hang. */
+void client_set_interruptible(Client *client, ExitCode code);
+
 /* Calls a method of the daemon with arguments as in sd_bus_message_append(); types NULL for none. ret_reply
  * may be NULL. */
 ExitCode client_call(Client *client, uint64_t timeout_usec, sd_bus_message **ret_reply, const char *path,

@@ -11,6 +11,6 @@
 int conversation_find(Objects *objects, const char *radio, const char *name, bool channel_only,
                       HistoryFilter *ret, char **ret_candidates);
 
-/* The object path of the message with this number in the radios that --radio means. */
+/* The message with this number, in the radios that --radio means. */
 ExitCode message_find(Client *client, Objects *objects, const CtlOptions *options, const char *number,
                       JsonObject **ret);

@@ -416,7 +416,8 @@ static const VerbOption message_options[] = {
 };
 
 static const char messages_description[] =
-                "The newest last. RECIPIENT is as for \"send\". The state of a received message is read or "
+                "The newest last. On a terminal the table is cut at its width; \"message ID\" shows all.\n"
+                "RECIPIENT is as for \"send\". The state of a received message is read or "
                 "unread; of our own queued, sending, sent, delivered,\n"
                 "failed, cancelled or expired, with a ? when nobody knows if it went on air.\n"
                 "\n"

@@ -88,6 +88,7 @@ static int prepare(Watch *w) {
         (void) sigaddset(&set, SIGTERM);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
+        client_set_interruptible(w->client, w->handlers->interrupted);
 
         r = sd_event_new(&w->event);
         if (r >= 0)

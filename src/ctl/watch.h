@@ -8,21 +8,18 @@
 typedef struct Watch Watch;
 
 typedef struct WatchHandlers {
-        /* The daemon is there: at the beginning, and again after each absence. Called with the signals
-         * already subscribed, so that what is read now and what is signalled later
-         * leave no gap. */
+        /* The daemon is there: at the beginning, and again after each absence. Its signals are
+         * subscribed already, so that there is no gap between what is read now and what they tell. */
         void (*came)(Watch *watch, void *userdata);
         /* A signal of the daemon, in order. */
         void (*signal)(Watch *watch, sd_bus_message *signal, void *userdata);
-        /* It went. Optional: who doesn't handle it leaves it to watch_run() to tell people, on standard
-         * error, of its going and coming back. */
+        /* It went. Optional: without it, watch_run() itself tells standard error of going and coming. */
         void (*went)(Watch *watch, void *userdata);
         ExitCode interrupted; /* what SIGINT and SIGTERM end with */
 } WatchHandlers;
 
-/* Subscribes and begins with came(). Tells people on standard error when the daemon goes and comes back. Ends
- * on SIGINT and SIGTERM, with the code of watch_end(), or with UNREACHABLE when there
- * is no daemon at the beginning or the bus itself ends. */
+/* Subscribes and begins with came(). Ends on SIGINT and SIGTERM, with the code of watch_end(), or with
+ * UNREACHABLE when there is no daemon at the beginning or the bus itself ends. */
 ExitCode watch_run(Client *client, const WatchHandlers *handlers, void *userdata);
 
 /* Makes watch_run() return code after the handler that calls this. */

@@ -113,6 +113,7 @@ class Mock:
         self.state_path = state_path
         self.loop = GLib.MainLoop()
         self.errors = {}  # member → [error name, text]
+        self.silent = None  # the member that is never answered
         self.delivery = ["sending", "sent", "delivered"]
         self.load()
         self.bus = dbus.bus.BusConnection(address)
@@ -178,6 +179,8 @@ class Mock:
                 },
             }
             for contact in contacts:
+                names = self.state.get("names", {})
+                contact = {**contact, "Name": names.get(contact["Name"], contact["Name"])}
                 values = {"OnRadio": True, "LastHeardUSec": NOON, **contact}
                 tree[f"{path}/contact/{contact['Key']}"] = {"Contact": values}
             for channel in CHANNELS if radio == "home" else []:
@@ -268,6 +271,9 @@ class Mock:
         interface, member, path = call.get_interface(), call.get_member(), call.get_path()
         if interface == "org.freedesktop.DBus.Peer":
             return dbus.lowlevel.HANDLER_RESULT_NOT_YET_HANDLED
+        if member == self.silent:
+            print("asked", flush=True)
+            return dbus.lowlevel.HANDLER_RESULT_HANDLED
         try:
             if member in self.errors:
                 raise Failure(*self.errors[member])
@@ -319,6 +325,8 @@ class Mock:
                 self.receive({"Peer": value["peer"], "Text": f"burst {i}"})
         elif member == "Error":
             self.errors.update(value)
+        elif member == "Silent":
+            self.silent = value
         elif member == "Delivery":
             self.delivery = value
         elif member == "Release":

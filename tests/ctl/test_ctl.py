@@ -332,6 +332,34 @@ class Messages(Case):
         self.assertRegex(follow.log(), "waiting for it to come back\n.*is back\n")
         self.interrupt(follow)
 
+    def test_follow_hanging_daemon(self):
+        """Ctrl-C works while the daemon does not answer, long before D-Bus gives up."""
+        follow = self.follow("messages", "--follow", "--json")
+        self.receive("one")
+        follow.read_line()
+        self.tell("Silent", "List")
+        self.receive("two")
+        self.assertEqual(self.mock.read_line(), "asked")
+        follow.process.send_signal(signal.SIGINT)
+        self.assertEqual(follow.wait(15), 0)
+
+    def test_follow_renamed_contact(self):
+        """A contact is followed, not whoever has the name."""
+        follow = self.follow("messages", "--follow", "--json", "--with", "Alice")
+        self.receive("one")
+        follow.read_line()
+        self.mock.kill()
+        with open(self.state, encoding="utf-8") as file:
+            state = json.load(file)
+        with open(self.state, "w", encoding="utf-8") as file:
+            json.dump({**state, "names": {"Alice": "Alicia", "Hex": "Alice"}}, file)
+        self.start_mock()
+        self.tell("Receive", {"Peer": f"{RADIO}/contact/{'abcdef0123456789' * 4}", "Text": "another"})
+        self.receive("two")
+        message = json.loads(follow.read_line())
+        self.assertEqual((message["Text"], message["PeerName"]), ("two", "Alicia"))
+        self.interrupt(follow)
+
     def test_follow_after(self):
         for i in range(30):
             self.receive(f"text {i}")
@@ -504,8 +532,9 @@ class Verbs(Case):
         self.assertEqual(json.loads(stream.read_line())["Present"], False)
         self.start_mock()
         self.assertEqual(json.loads(stream.read_line())["Present"], True)
-        for program in (plain, stream):
-            self.interrupt(program)
+        self.interrupt(plain)
+        self.bed.bus.terminate()
+        self.assertEqual(stream.wait(), UNREACHABLE)
 
     def test_monitor_kinds(self):
         self.start_mock()
