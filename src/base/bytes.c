@@ -5,7 +5,8 @@
 #include "macros.h"
 
 void reader_init(ByteReader *r, const void *data, size_t size) {
-        *r = (ByteReader){.data = data, .size = size};
+        /* Never NULL: adding even zero to that is not defined. */
+        *r = (ByteReader){.data = size > 0 ? data : "", .size = size};
 }
 
 size_t reader_left(const ByteReader *r) {

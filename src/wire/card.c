@@ -127,7 +127,7 @@ static int parse_value(unsigned bit, const char *value, size_t size, Card *card)
         }
 }
 
-static int parse_query(const char *query, unsigned *ret_seen, Card *card) {
+static int parse_query(const char *query, unsigned known, unsigned *ret_seen, Card *card) {
         unsigned seen = 0;
         int r;
 
@@ -137,7 +137,7 @@ static int parse_query(const char *query, unsigned *ret_seen, Card *card) {
 
                 if (equals) {
                         size_t name_size = (size_t) (equals - query);
-                        unsigned bit = parameter_bit(query, name_size);
+                        unsigned bit = parameter_bit(query, name_size) & known;
 
                         if (seen & bit)
                                 return -EINVAL;
@@ -156,11 +156,11 @@ static int parse_query(const char *query, unsigned *ret_seen, Card *card) {
         return 0;
 }
 
-static int parse_form(CardKind kind, const char *query, unsigned needed, Card *card) {
+static int parse_form(CardKind kind, const char *query, unsigned needed, unsigned optional, Card *card) {
         unsigned seen;
         int r;
 
-        r = parse_query(query, &seen, card);
+        r = parse_query(query, needed | optional, &seen, card);
         if (r < 0)
                 return r;
         if ((seen & needed) != needed)
@@ -182,10 +182,10 @@ int card_parse(const char *text, Card *ret) {
 
         if (g_str_has_prefix(text, CARD_CONTACT_PATH))
                 r = parse_form(CARD_CONTACT, text + strlen(CARD_CONTACT_PATH),
-                               SEEN_NAME | SEEN_PUBLIC_KEY | SEEN_TYPE, &card);
+                               SEEN_NAME | SEEN_PUBLIC_KEY | SEEN_TYPE, 0, &card);
         else if (g_str_has_prefix(text, CARD_CHANNEL_PATH))
                 r = parse_form(CARD_CHANNEL, text + strlen(CARD_CHANNEL_PATH), SEEN_NAME | SEEN_SECRET,
-                               &card);
+                               SEEN_REGION_SCOPE, &card);
         else
                 r = parse_advert(text, &card);
         if (r < 0)

@@ -29,9 +29,12 @@ int packet_decode(Slice data, Packet *ret) {
         packet.has_transport_codes =
                         packet.route == ROUTE_TRANSPORT_FLOOD || packet.route == ROUTE_TRANSPORT_DIRECT;
         if (packet.has_transport_codes) {
-                packet.transport_bytes = (Slice){r.data + r.offset, 4};
-                packet.transport_codes[0] = reader_u16le(&r);
-                packet.transport_codes[1] = reader_u16le(&r);
+                ByteReader codes;
+
+                packet.transport_bytes = reader_slice(&r, 4);
+                reader_init(&codes, packet.transport_bytes.data, packet.transport_bytes.size);
+                packet.transport_codes[0] = reader_u16le(&codes);
+                packet.transport_codes[1] = reader_u16le(&codes);
         }
         if (path_read(&r, 0, &packet.path) < 0 || !packet.path.known)
                 return -EBADMSG;

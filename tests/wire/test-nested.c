@@ -415,6 +415,12 @@ START_TEST(card_forms) {
         ck_assert_int_eq(card.kind, CARD_CONTACT);
         ck_assert_str_eq(card.name, "a b+");
         ck_assert_int_eq(card.type, NODE_REPEATER);
+
+        /* what belongs to the other form is unknown here */
+        ck_assert_int_eq(card_parse("meshcore://channel/add?name=a&type=x&secret=" SECRET_HEX "&public_key=1",
+                                    &card),
+                         0);
+        ck_assert_int_eq(card.type, 0);
 }
 END_TEST
 
