@@ -23,6 +23,29 @@ URIS = [
     "meshcore://channel/add?name=x&secret=" + "00" * 16 + "&region_scope=%23europe",
 ]
 
+CONFIGURATION = """# comment
+[Daemon]
+LogLevel=debug
+[Radio hut]
+Transport=tcp://[fe80::1%eth0]:5000
+PublicKey=""" + "1f" * 32 + """
+Enabled=yes
+TrustClock=off
+SetClock=1
+ReconnectMaxSec=900
+PollIntervalSec=10
+[Radio b_2]
+Transport=serial:/dev/serial/by-id/usb-x
+[Radio c-3]
+Transport=ble:AA:BB:CC:DD:EE:FF
+[Nonsense
+"""
+
+TEXTS = [
+    "Grüße aus Zürich 📡🏔 한글",
+    "a\x1b[2J\u202e\u2028\n\t\\",
+]
+
 
 class Corpus:
     def __init__(self, directory):
@@ -93,6 +116,10 @@ def main():
     add_transcripts(corpus, data / "transcripts")
     for uri in URIS:
         corpus.add("card", uri.encode())
+    corpus.add("configuration", CONFIGURATION.encode())
+    for text in TEXTS:
+        corpus.add("utf8", text.encode())
+    corpus.add("utf8", bytes(range(0x70, 0x100)))
     stamp.write_text("", encoding="utf-8")
 
 
