@@ -409,25 +409,34 @@ void message_filter_init(MessageFilter *filter) {
         };
 }
 
-int identity_list_messages(Identity *identity, const MessageFilter *filter, uint64_t from, bool newer,
-                           size_t limit, GPtrArray **ret) {
+int identity_search_messages(Identity *identity, const MessageFilter *filter, uint64_t from, bool newer,
+                             size_t limit, size_t max_rows, uint64_t *ret_next, GPtrArray **ret) {
         g_autoptr(GPtrArray) list =
                         g_ptr_array_new_with_free_func((GDestroyNotify) (void (*)(void)) message_free);
+        uint64_t next = 0;
         int r;
 
         r = identity_ready(identity);
         /* A message is in one conversation: with both there is nothing to find. */
         if (r >= 0 && !(filter->peer && filter->channel != 0))
                 r = store_list_messages(identity->store, identity->record.row, filter, from, newer, limit,
-                                        list);
+                                        max_rows, &next, list);
         if (r < 0)
                 return r;
 
         for (guint i = 0; i < list->len; i++)
                 resolve_peer(identity, list->pdata[i]);
 
+        *ret_next = next;
         *ret = g_steal_pointer(&list);
         return 0;
+}
+
+int identity_list_messages(Identity *identity, const MessageFilter *filter, uint64_t from, bool newer,
+                           size_t limit, GPtrArray **ret) {
+        uint64_t next;
+
+        return identity_search_messages(identity, filter, from, newer, limit, SIZE_MAX, &next, ret);
 }
 
 int identity_open_messages(Identity *identity, GArray **ret) {

@@ -5,14 +5,16 @@
 
 /* Every walk follows one index from the id on, whatever SQLite's planner
  * would think of a table it has no statistics of. Rarely used conditions are
- * looked at row by row. */
-#define FILTERED                                                                                       \
-        " AND (?5 < 0 OR state = ?5) AND (?6 < 0 OR kind = ?6) AND (?7 = 0 OR (state = 7) = (?7 = 1))" \
-        " AND (?8 = 0 OR timestamp_usec >= ?8) AND (?9 = 0 OR timestamp_usec < ?9)"                    \
+ * looked at row by row, in a column behind the message's own: so that the
+ * caller can stop after so many rows and knows where. */
+#define MATCHES                                                                                   \
+        "(?5 < 0 OR state = ?5) AND (?6 < 0 OR kind = ?6) AND (?7 = 0 OR (state = 7) = (?7 = 1))" \
+        " AND (?8 = 0 OR timestamp_usec >= ?8) AND (?9 = 0 OR timestamp_usec < ?9)"               \
         " AND (?10 IS NULL OR instr(lower(text), lower(?10)) > 0)"
-#define FROM  "SELECT " STORE_MESSAGE_COLUMNS " FROM message INDEXED BY "
-#define OLDER " AND id < ?4" FILTERED " ORDER BY id DESC LIMIT ?11"
-#define NEWER " AND id > ?4" FILTERED " ORDER BY id ASC LIMIT ?11"
+#define MATCHES_COLUMN 23
+#define FROM           "SELECT " STORE_MESSAGE_COLUMNS ", " MATCHES " FROM message INDEXED BY "
+#define OLDER          " AND id < ?4 ORDER BY id DESC"
+#define NEWER          " AND id > ?4 ORDER BY id ASC"
 #define BOTH(where) \
         { FROM where OLDER, FROM where NEWER }
 
@@ -54,33 +56,47 @@ static Walk choose_walk(const MessageFilter *filter) {
         return WALK_ALL;
 }
 
+static void bind_filter(Query *query, int64_t identity, const MessageFilter *filter, uint64_t from) {
+        query_bind_int(query, identity);
+        if (filter->peer)
+                query_bind_blob(query, filter->peer->bytes, KEY_PREFIX_SIZE);
+        else
+                query_bind_int(query, (int64_t) filter->channel);
+        query_bind_key(query, filter->peer);
+        query_bind_int(query, (int64_t) MIN(from, (uint64_t) INT64_MAX));
+        query_bind_int(query, filter->state);
+        query_bind_int(query, filter->kind);
+        query_bind_int(query, filter->direction);
+        query_bind_int(query, (int64_t) MIN(filter->since_usec, (uint64_t) INT64_MAX));
+        query_bind_int(query, (int64_t) MIN(filter->until_usec, (uint64_t) INT64_MAX));
+        query_bind_text(query, filter->text);
+}
+
 int store_list_messages(Store *store, int64_t identity, const MessageFilter *filter, uint64_t from,
-                        bool newer, size_t limit, GPtrArray *to) {
-        const Walk walk = choose_walk(filter);
-        g_auto(Query) query = query_begin(store, walks[walk][newer]);
-        int r;
+                        bool newer, size_t limit, size_t max_rows, uint64_t *ret_next, GPtrArray *to) {
+        g_auto(Query) query = query_begin(store, walks[choose_walk(filter)][newer]);
+        uint64_t next = 0;
+        int r = 0;
 
         if (from == 0 && !newer)
                 from = INT64_MAX;
+        bind_filter(&query, identity, filter, from);
 
-        query_bind_int(&query, identity);
-        if (filter->peer)
-                query_bind_blob(&query, filter->peer->bytes, KEY_PREFIX_SIZE);
-        else
-                query_bind_int(&query, (int64_t) filter->channel);
-        query_bind_key(&query, filter->peer);
-        query_bind_int(&query, (int64_t) MIN(from, (uint64_t) INT64_MAX));
-        query_bind_int(&query, filter->state);
-        query_bind_int(&query, filter->kind);
-        query_bind_int(&query, filter->direction);
-        query_bind_int(&query, (int64_t) MIN(filter->since_usec, (uint64_t) INT64_MAX));
-        query_bind_int(&query, (int64_t) MIN(filter->until_usec, (uint64_t) INT64_MAX));
-        query_bind_text(&query, filter->text);
-        query_bind_int(&query, (int64_t) MIN(limit, (size_t) G_MAXINT32));
-        while ((r = query_step(&query)) > 0)
-                g_ptr_array_add(to, store_message_from_row(&query));
+        for (size_t rows = 0; rows < max_rows && to->len < limit; rows++) {
+                r = query_step(&query);
+                if (r <= 0)
+                        break;
 
-        return r;
+                next = (uint64_t) query_int(&query, 0);
+                if (query_int(&query, MATCHES_COLUMN))
+                        g_ptr_array_add(to, store_message_from_row(&query));
+        }
+        if (r < 0)
+                return r;
+
+        /* Without a row there is nothing to go on from. */
+        *ret_next = r > 0 ? next : 0;
+        return 0;
 }
 
 static int collect_ids(Query *query, GArray *to) {

@@ -169,13 +169,15 @@ static void bench_receive(Identity *identity, uint64_t from) {
         report("identity_receive(), committed", nsec, COMMITS);
 }
 
-static void bench_page(Identity *identity, const char *what, const MessageFilter *filter, uint64_t last) {
-        g_autofree uint64_t *nsec = g_new(uint64_t, PAGES);
+static void bench_pages(Identity *identity, const char *what, const MessageFilter *filter, uint64_t last,
+                        size_t pages) {
+        g_autofree uint64_t *nsec = g_new(uint64_t, pages);
+        g_autofree char *line = NULL;
         size_t n = 0;
 
-        for (size_t i = 0; i < PAGES; i++) {
+        for (size_t i = 0; i < pages; i++) {
                 g_autoptr(GPtrArray) list = NULL;
-                const uint64_t from = i == 0 ? 0 : last * i / PAGES;
+                const uint64_t from = i == 0 ? 0 : last * i / pages;
                 uint64_t start;
 
                 start = now_nsec();
@@ -183,8 +185,12 @@ static void bench_page(Identity *identity, const char *what, const MessageFilter
                 nsec[i] = now_nsec() - start;
                 n += list->len;
         }
-        g_autofree char *line = g_strdup_printf("page of %i, %s (%zu rows)", PAGE, what, n / PAGES);
-        report(line, nsec, PAGES);
+        line = g_strdup_printf("page of %i, %s (%zu rows)", PAGE, what, n / pages);
+        report(line, nsec, pages);
+}
+
+static void bench_page(Identity *identity, const char *what, const MessageFilter *filter, uint64_t last) {
+        bench_pages(identity, what, filter, last, PAGES);
 }
 
 static void bench_window(Identity *identity) {
@@ -275,6 +281,11 @@ static void bench_lists(Identity *identity) {
         filter.unread_only = false;
         bench_page(identity, "one channel", &filter, last);
         bench_window(identity);
+
+        /* The worst that a client can ask for: every row is looked at. */
+        message_filter_init(&filter);
+        filter.text = "nowhere";
+        bench_pages(identity, "a text that is nowhere", &filter, last, 1);
 }
 
 static void remove_all(const char *dir) {

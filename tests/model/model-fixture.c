@@ -8,6 +8,7 @@
 #include "log.h"
 #include "macros.h"
 #include "model-fixture.h"
+#include "store-internal.h"
 
 const PublicKey own_key = {{0xee, 1, 2, 3}};
 
@@ -74,7 +75,19 @@ void fixture_open(Fixture *f) {
         identity_set_observer(f->identity, &observer, f);
 }
 
+/* Whatever a test did, no statement of the store may sort, or read a whole table. */
+static void assert_indexed(Store *store) {
+        for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(store->db, s));) {
+                ck_assert_msg(sqlite3_stmt_status(s, SQLITE_STMTSTATUS_SORT, 0) == 0, "this sorts: %s",
+                              sqlite3_sql(s));
+                ck_assert_msg(sqlite3_stmt_status(s, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0) == 0,
+                              "this scans: %s", sqlite3_sql(s));
+        }
+}
+
 void fixture_close(Fixture *f) {
+        if (f->store && f->store->db)
+                assert_indexed(f->store);
         f->identity = identity_free(f->identity);
         f->store = store_close(f->store);
 }

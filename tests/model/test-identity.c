@@ -711,6 +711,33 @@ START_TEST(lists) {
         assert_list("2 3 ", 0, true, 10, _filter.since_usec = UINT64_C(1700000002000000);
                     _filter.until_usec = UINT64_C(1700000004000000));
 
+        /* A filter that little passes, in steps. */
+        {
+                g_autoptr(GPtrArray) found = NULL;
+                MessageFilter filter;
+                uint64_t next = 0;
+
+                message_filter_init(&filter);
+                filter.text = "two";
+                ck_assert_int_eq(
+                                identity_search_messages(f.identity, &filter, 0, false, 10, 3, &next, &found),
+                                0);
+                ck_assert_uint_eq(found->len, 0);
+                ck_assert_uint_eq(next, 4);
+                g_clear_pointer(&found, g_ptr_array_unref);
+                ck_assert_int_eq(identity_search_messages(f.identity, &filter, next, false, 1, 3, &next,
+                                                          &found),
+                                 0);
+                ck_assert_uint_eq(found->len, 1);
+                ck_assert_uint_eq(next, 2);
+                g_clear_pointer(&found, g_ptr_array_unref);
+                ck_assert_int_eq(identity_search_messages(f.identity, &filter, next, false, 1, 3, &next,
+                                                          &found),
+                                 0);
+                ck_assert_uint_eq(found->len, 0);
+                ck_assert_uint_eq(next, 0);
+        }
+
         ck_assert_int_eq(identity_window(f.identity, 3, &window), 0);
         ck_assert_uint_eq(window->len, 3);
         ck_assert_uint_eq(g_array_index(window, uint64_t, 0), 5);
