@@ -123,7 +123,7 @@ static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *
 
         r = sd_bus_message_read(call, "s", &text);
         if (r < 0)
-                return r;
+                return bus_error_arguments(error, r);
         r = bus_send_begin(self->bus, &send, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;

@@ -42,6 +42,11 @@ int bus_error_set(sd_bus_error *error, OutcomeCode code, const char *format, ...
         return sd_bus_error_set(error, bus_error_name(code), bus_text(message));
 }
 
+int bus_error_arguments(sd_bus_error *error, int r) {
+        return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "Cannot read the arguments: %s",
+                             g_strerror(-r));
+}
+
 int bus_error_errno(sd_bus_error *error, int r, const char *what) {
         g_auto(Outcome) outcome = {};
 

@@ -222,6 +222,8 @@ const char *bus_error_name(OutcomeCode code);
 int bus_error_outcome(sd_bus_error *error, const Outcome *outcome);
 int bus_error_set(sd_bus_error *error, OutcomeCode code, const char *format, ...)
                 __attribute__((format(printf, 3, 4)));
+/* Arguments that sd-bus could not read, such as a string with noncharacters. */
+int bus_error_arguments(sd_bus_error *error, int r);
 /* A negative errno of the model. */
 int bus_error_errno(sd_bus_error *error, int r, const char *what);
 /* For a call that is answered later. */

@@ -213,7 +213,7 @@ static int read_page(sd_bus_message *call, uint64_t *ret_from, uint32_t *ret_lim
 
         r = sd_bus_message_read(call, "tu", ret_from, ret_limit);
         if (r < 0)
-                return r;
+                return bus_error_arguments(error, r);
         r = bus_read_options(call, options, ELEMENTSOF(options), error);
         if (r < 0)
                 return r;
@@ -282,7 +282,7 @@ static int read_ids(BusRadio *self, sd_bus_message *call, GArray **ret, sd_bus_e
 
         r = sd_bus_message_enter_container(call, 'a', "o");
         if (r < 0)
-                return r;
+                return bus_error_arguments(error, r);
 
         while ((r = sd_bus_message_read_basic(call, 'o', &path)) > 0) {
                 if (bus_path_parse_message(self, path, &id) < 0)
@@ -294,11 +294,11 @@ static int read_ids(BusRadio *self, sd_bus_message *call, GArray **ret, sd_bus_e
                 g_array_append_val(ids, id);
         }
         if (r < 0)
-                return r;
+                return bus_error_arguments(error, r);
 
         r = sd_bus_message_exit_container(call);
         if (r < 0)
-                return r;
+                return bus_error_arguments(error, r);
         *ret = g_steal_pointer(&ids);
         return 0;
 }

@@ -448,6 +448,7 @@ int main(void) {
         SRunner *runner;
         int failed;
 
+        tcase_set_timeout(tcase, 30);
         tcase_add_test(tcase, received_comes_first);
         tcase_add_test(tcase, conversations);
         tcase_add_test(tcase, channel_leaves_its_slot);

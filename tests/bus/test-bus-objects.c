@@ -511,6 +511,7 @@ int main(void) {
         SRunner *runner;
         int failed;
 
+        tcase_set_timeout(tcase, 30);
         tcase_add_test(tcase, tree);
         tcase_add_test(tcase, version);
         tcase_add_test(tcase, radio_without_identity);

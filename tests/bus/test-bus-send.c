@@ -336,6 +336,7 @@ int main(void) {
         SRunner *runner;
         int failed;
 
+        tcase_set_timeout(tcase, 30);
         tcase_add_test(tcase, recipients);
         tcase_add_test(tcase, life_of_a_message);
         tcase_add_test(tcase, options);

@@ -309,6 +309,8 @@ class Tests(Case):
         client.call(RADIO, "Messages", "MarkRead", "(ao)", [f"{RADIO}/message/9999"])  # gone by now: passed over
         self.assert_bus_error("InvalidArguments", client.call, RADIO, "Messages", "MarkRead", "(ao)", ["/somewhere/else"])
         self.assert_bus_error("InvalidArguments", client.call, RADIO, "Contacts", "Find", "(s)", "")
+        # libdbus carries noncharacters, sd-bus does not read them
+        self.assert_bus_error("InvalidArguments", self.send, client, "Ann", "\ufffe")
 
     def test_paging(self):
         """List pages in both directions without a gap, filters, and knows messages outside the window."""
