@@ -298,7 +298,7 @@ typedef struct Frame {
                 struct {
                         int8_t snr_x4, rssi;
                         uint8_t path_length; /* the byte */
-                        Slice payload;       /* not empty, but for a radio that is out of its mind */
+                        Slice payload;       /* empty only when the sender is broken */
                         bool is_discovery;   /* an answer to command_discover_nodes(): the rest is valid */
                         uint8_t node_type;
                         int8_t snr_in_x4; /* at the responder */

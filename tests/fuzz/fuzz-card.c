@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         Card card, again;
         int r;
 
-        memcpy(text, data, size);
+        if (size > 0)
+                memcpy(text, data, size);
         text[size] = '\0';
         r = card_parse(text, &card);
         free(text);
