@@ -11,7 +11,7 @@ int channels_find(const Engine *e, const uint8_t secret[CHANNEL_SECRET_MAX]) {
         return -1;
 }
 
-void command_get_channel(Engine *e, size_t size) {
+void take_get_channel(Engine *e, size_t size) {
         const EngineChannel *channel;
 
         if (e->cmd[1] >= e->max_channels) {
@@ -37,7 +37,7 @@ static void set_channel(EngineChannel *channel, const uint8_t *name, const uint8
         channel->hash = sim_channel_hash(channel->secret);
 }
 
-void command_set_channel(Engine *e, size_t size) {
+void take_set_channel(Engine *e, size_t size) {
         if (size >= SET_CHANNEL_256_BIT) {
                 engine_error(e, ERR_UNSUPPORTED_CMD);
                 return;

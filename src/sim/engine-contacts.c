@@ -142,7 +142,7 @@ void contacts_write_record(Engine *e, uint8_t code, const EngineContact *contact
         engine_write_out(e, (size_t) (p - e->out));
 }
 
-void command_get_contacts(Engine *e, size_t size) {
+void take_get_contacts(Engine *e, size_t size) {
         uint8_t reply[5] = {RESP_CONTACTS_START};
 
         if (e->dumping) {
@@ -204,7 +204,7 @@ static void read_record(Engine *e, size_t size, EngineContact *contact, uint32_t
                 *lastmod = get_u32(p + 12);
 }
 
-void command_put_contact(Engine *e, size_t size) {
+void take_put_contact(Engine *e, size_t size) {
         EngineContact *known = contacts_lookup(e, e->cmd + 1, PUBLIC_KEY_SIZE), contact = {};
         uint32_t lastmod = engine_clock(e);
 
@@ -225,7 +225,7 @@ void command_put_contact(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_reset_path(Engine *e, size_t size) {
+void take_reset_path(Engine *e, size_t size) {
         EngineContact *contact = contacts_lookup(e, e->cmd + 1, PUBLIC_KEY_SIZE);
 
         if (!contact) {
@@ -238,7 +238,7 @@ void command_reset_path(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_remove_contact(Engine *e, size_t size) {
+void take_remove_contact(Engine *e, size_t size) {
         PublicKey key;
 
         memcpy(key.bytes, e->cmd + 1, PUBLIC_KEY_SIZE);
@@ -252,7 +252,7 @@ void command_remove_contact(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_get_contact(Engine *e, size_t size) {
+void take_get_contact(Engine *e, size_t size) {
         const EngineContact *contact = contacts_lookup(e, e->cmd + 1, PUBLIC_KEY_SIZE);
 
         if (contact)
@@ -261,7 +261,7 @@ void command_get_contact(Engine *e, size_t size) {
                 engine_error(e, ERR_NOT_FOUND);
 }
 
-void command_share_contact(Engine *e, size_t size) {
+void take_share_contact(Engine *e, size_t size) {
         static const uint16_t nowhere[2] = {0, 0};
         EngineContact *contact = contacts_lookup(e, e->cmd + 1, PUBLIC_KEY_SIZE);
         AirPacket packet;
@@ -305,7 +305,7 @@ static void export_self(Engine *e) {
         engine_write_out(e, 1 + size);
 }
 
-void command_export_contact(Engine *e, size_t size) {
+void take_export_contact(Engine *e, size_t size) {
         const EngineContact *contact;
         const uint8_t *raw = NULL;
         GBytes *card;
@@ -330,7 +330,7 @@ void command_export_contact(Engine *e, size_t size) {
         engine_write_out(e, 1 + raw_size);
 }
 
-void command_import_contact(Engine *e, size_t size) {
+void take_import_contact(Engine *e, size_t size) {
         AirPacket packet;
 
         if (!engine_pool_has_room(e) || air_parse_card(e->cmd + 1, size - 1, &packet) < 0 ||
@@ -348,7 +348,7 @@ void command_import_contact(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_get_advert_path(Engine *e, size_t size) {
+void take_get_advert_path(Engine *e, size_t size) {
         for (size_t i = 0; i < ADVERT_PATHS; i++) {
                 const AdvertPath *path = &e->advert_paths[i];
                 size_t bytes = air_path_bytes(path->path_len);

@@ -9,7 +9,7 @@ static void disabled(Engine *e) {
         engine_write(e, frame, sizeof(frame));
 }
 
-void command_export_key(Engine *e, size_t size) {
+void take_export_key(Engine *e, size_t size) {
         uint8_t reply[1 + PRIVATE_KEY_SIZE] = {RESP_PRIVATE_KEY};
 
         if (e->private_key_disabled) {
@@ -21,7 +21,7 @@ void command_export_key(Engine *e, size_t size) {
         engine_write(e, reply, sizeof(reply));
 }
 
-void command_import_key(Engine *e, size_t size) {
+void take_import_key(Engine *e, size_t size) {
         if (e->private_key_disabled) {
                 disabled(e);
                 return;
@@ -37,7 +37,7 @@ void command_import_key(Engine *e, size_t size) {
         contacts_load(e);
 }
 
-void command_sign_start(Engine *e, size_t size) {
+void take_sign_start(Engine *e, size_t size) {
         e->out[0] = RESP_SIGN_START;
         e->out[1] = 0;
         put_u32(e->out + 2, SIGN_TOTAL_MAX);
@@ -48,7 +48,7 @@ void command_sign_start(Engine *e, size_t size) {
         e->sign_size = 0;
 }
 
-void command_sign_data(Engine *e, size_t size) {
+void take_sign_data(Engine *e, size_t size) {
         if (!e->sign_data) {
                 engine_error(e, ERR_BAD_STATE);
                 return;
@@ -63,7 +63,7 @@ void command_sign_data(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_sign_finish(Engine *e, size_t size) {
+void take_sign_finish(Engine *e, size_t size) {
         if (!e->sign_data) {
                 engine_error(e, ERR_BAD_STATE);
                 return;

@@ -32,10 +32,10 @@ typedef struct FirmwareTraits {
         bool has_receive_errors;
         bool uses_own_clock_for_cli;
         bool has_unscoped;
-        bool ack_has_tail;    /* two bytes after an acknowledgement */
-        bool keeps_lastmod;   /* command 9 has no time of its own */
-        bool has_temperature; /* of the processor, in telemetry */
-        bool checks_keys;     /* of command 24 */
+        bool ack_has_tail;  /* two bytes after an acknowledgement */
+        bool added_are_new; /* NEW_ADVERT also for what was added */
+        bool keeps_lastmod; /* command 9 has no time of its own */
+        bool checks_keys;   /* of command 24 */
         uint8_t sf_min;
         uint32_t freq_min; /* kHz */
 } FirmwareTraits;
@@ -233,64 +233,64 @@ void queue_channel_data(Engine *e, int channel, const AirPacket *packet, uint16_
 /* Command handlers; size is that of the frame in e->cmd. */
 typedef void (*CommandHandler)(Engine *e, size_t size);
 
-void command_device_query(Engine *e, size_t size);
-void command_app_start(Engine *e, size_t size);
-void command_send_text(Engine *e, size_t size);
-void command_send_channel_text(Engine *e, size_t size);
-void command_send_channel_data(Engine *e, size_t size);
-void command_get_contacts(Engine *e, size_t size);
-void command_get_time(Engine *e, size_t size);
-void command_set_time(Engine *e, size_t size);
-void command_send_advert(Engine *e, size_t size);
-void command_set_name(Engine *e, size_t size);
-void command_put_contact(Engine *e, size_t size);
-void command_next_message(Engine *e, size_t size);
-void command_set_radio(Engine *e, size_t size);
-void command_set_power(Engine *e, size_t size);
-void command_reset_path(Engine *e, size_t size);
-void command_set_position(Engine *e, size_t size);
-void command_remove_contact(Engine *e, size_t size);
-void command_share_contact(Engine *e, size_t size);
-void command_export_contact(Engine *e, size_t size);
-void command_import_contact(Engine *e, size_t size);
-void command_reboot(Engine *e, size_t size);
-void command_get_battery(Engine *e, size_t size);
-void command_set_tuning(Engine *e, size_t size);
-void command_export_key(Engine *e, size_t size);
-void command_import_key(Engine *e, size_t size);
-void command_send_raw(Engine *e, size_t size);
-void command_send_login(Engine *e, size_t size);
-void command_send_status(Engine *e, size_t size);
-void command_has_connection(Engine *e, size_t size);
-void command_logout(Engine *e, size_t size);
-void command_get_contact(Engine *e, size_t size);
-void command_get_channel(Engine *e, size_t size);
-void command_set_channel(Engine *e, size_t size);
-void command_sign_start(Engine *e, size_t size);
-void command_sign_data(Engine *e, size_t size);
-void command_sign_finish(Engine *e, size_t size);
-void command_send_trace(Engine *e, size_t size);
-void command_set_pin(Engine *e, size_t size);
-void command_set_other(Engine *e, size_t size);
-void command_send_telemetry(Engine *e, size_t size);
-void command_get_variables(Engine *e, size_t size);
-void command_set_variable(Engine *e, size_t size);
-void command_get_advert_path(Engine *e, size_t size);
-void command_get_tuning(Engine *e, size_t size);
-void command_send_binary(Engine *e, size_t size);
-void command_factory_reset(Engine *e, size_t size);
-void command_send_discovery(Engine *e, size_t size);
-void command_set_scope(Engine *e, size_t size);
-void command_send_control(Engine *e, size_t size);
-void command_get_stats(Engine *e, size_t size);
-void command_send_anon(Engine *e, size_t size);
-void command_set_auto_add(Engine *e, size_t size);
-void command_get_auto_add(Engine *e, size_t size);
-void command_get_repeat_freq(Engine *e, size_t size);
-void command_set_hash_mode(Engine *e, size_t size);
-void command_set_default_scope(Engine *e, size_t size);
-void command_get_default_scope(Engine *e, size_t size);
-void command_send_packet(Engine *e, size_t size);
+void take_device_query(Engine *e, size_t size);
+void take_app_start(Engine *e, size_t size);
+void take_send_text(Engine *e, size_t size);
+void take_send_channel_text(Engine *e, size_t size);
+void take_send_channel_data(Engine *e, size_t size);
+void take_get_contacts(Engine *e, size_t size);
+void take_get_time(Engine *e, size_t size);
+void take_set_time(Engine *e, size_t size);
+void take_send_advert(Engine *e, size_t size);
+void take_set_name(Engine *e, size_t size);
+void take_put_contact(Engine *e, size_t size);
+void take_next_message(Engine *e, size_t size);
+void take_set_radio(Engine *e, size_t size);
+void take_set_power(Engine *e, size_t size);
+void take_reset_path(Engine *e, size_t size);
+void take_set_position(Engine *e, size_t size);
+void take_remove_contact(Engine *e, size_t size);
+void take_share_contact(Engine *e, size_t size);
+void take_export_contact(Engine *e, size_t size);
+void take_import_contact(Engine *e, size_t size);
+void take_reboot(Engine *e, size_t size);
+void take_get_battery(Engine *e, size_t size);
+void take_set_tuning(Engine *e, size_t size);
+void take_export_key(Engine *e, size_t size);
+void take_import_key(Engine *e, size_t size);
+void take_send_raw(Engine *e, size_t size);
+void take_send_login(Engine *e, size_t size);
+void take_send_status(Engine *e, size_t size);
+void take_has_connection(Engine *e, size_t size);
+void take_logout(Engine *e, size_t size);
+void take_get_contact(Engine *e, size_t size);
+void take_get_channel(Engine *e, size_t size);
+void take_set_channel(Engine *e, size_t size);
+void take_sign_start(Engine *e, size_t size);
+void take_sign_data(Engine *e, size_t size);
+void take_sign_finish(Engine *e, size_t size);
+void take_send_trace(Engine *e, size_t size);
+void take_set_pin(Engine *e, size_t size);
+void take_set_other(Engine *e, size_t size);
+void take_send_telemetry(Engine *e, size_t size);
+void take_get_variables(Engine *e, size_t size);
+void take_set_variable(Engine *e, size_t size);
+void take_get_advert_path(Engine *e, size_t size);
+void take_get_tuning(Engine *e, size_t size);
+void take_send_binary(Engine *e, size_t size);
+void take_factory_reset(Engine *e, size_t size);
+void take_send_discovery(Engine *e, size_t size);
+void take_set_scope(Engine *e, size_t size);
+void take_send_control(Engine *e, size_t size);
+void take_get_stats(Engine *e, size_t size);
+void take_send_anon(Engine *e, size_t size);
+void take_set_auto_add(Engine *e, size_t size);
+void take_get_auto_add(Engine *e, size_t size);
+void take_get_repeat_freq(Engine *e, size_t size);
+void take_set_hash_mode(Engine *e, size_t size);
+void take_set_default_scope(Engine *e, size_t size);
+void take_get_default_scope(Engine *e, size_t size);
+void take_send_packet(Engine *e, size_t size);
 
 /* Numbers in frames, little-endian, unaligned. */
 static inline uint32_t get_u32(const uint8_t *p) {

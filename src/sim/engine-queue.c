@@ -54,7 +54,7 @@ void queue_announce(Engine *e) {
                 engine_write(e, push, sizeof(push));
 }
 
-void command_next_message(Engine *e, size_t size) {
+void take_next_message(Engine *e, size_t size) {
         size_t length;
 
         if (e->n_queue == 0) {

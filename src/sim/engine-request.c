@@ -74,7 +74,7 @@ static bool send_anon(Engine *e, EngineContact *contact, Slice plain, bool *ret_
         return true;
 }
 
-void command_send_login(Engine *e, size_t size) {
+void take_send_login(Engine *e, size_t size) {
         EngineContact *contact = find_recipient(e, 1);
         uint8_t plain[8 + PASSWORD_SIZE_MAX], *p = plain;
         const uint8_t *password = e->cmd + 1 + PUBLIC_KEY_SIZE;
@@ -99,7 +99,7 @@ void command_send_login(Engine *e, size_t size) {
         answer_sent(e, flood, e->pending.login, timeout);
 }
 
-void command_send_anon(Engine *e, size_t size) {
+void take_send_anon(Engine *e, size_t size) {
         EngineContact *contact = contacts_lookup(e, e->cmd + 1, PUBLIC_KEY_SIZE), stranger = {};
         uint8_t plain[4 + FRAME_SIZE_MAX];
         size_t length = size - 1 - PUBLIC_KEY_SIZE;
@@ -127,7 +127,7 @@ void command_send_anon(Engine *e, size_t size) {
         answer_sent(e, flood, tag, timeout);
 }
 
-void command_send_status(Engine *e, size_t size) {
+void take_send_status(Engine *e, size_t size) {
         EngineContact *contact = find_recipient(e, 1);
         uint8_t request[9];
         uint32_t tag, timeout;
@@ -145,7 +145,7 @@ void command_send_status(Engine *e, size_t size) {
         answer_sent(e, flood, tag, timeout);
 }
 
-void command_send_discovery(Engine *e, size_t size) {
+void take_send_discovery(Engine *e, size_t size) {
         EngineContact *contact;
         uint8_t request[9], saved;
         uint32_t tag, timeout;
@@ -185,7 +185,7 @@ static void send_self_telemetry(Engine *e) {
         engine_write_out(e, (size_t) (p - e->out));
 }
 
-void command_send_telemetry(Engine *e, size_t size) {
+void take_send_telemetry(Engine *e, size_t size) {
         EngineContact *contact;
         uint8_t request[9];
         uint32_t tag, timeout;
@@ -211,7 +211,7 @@ void command_send_telemetry(Engine *e, size_t size) {
         answer_sent(e, flood, tag, timeout);
 }
 
-void command_send_binary(Engine *e, size_t size) {
+void take_send_binary(Engine *e, size_t size) {
         EngineContact *contact = find_recipient(e, 1);
         const uint8_t *request = e->cmd + 1 + PUBLIC_KEY_SIZE;
         uint32_t tag, timeout;
@@ -227,10 +227,10 @@ void command_send_binary(Engine *e, size_t size) {
 }
 
 /* 3.1: the table of connections is never filled by servers of today. */
-void command_has_connection(Engine *e, size_t size) {
+void take_has_connection(Engine *e, size_t size) {
         engine_error(e, ERR_NOT_FOUND);
 }
 
-void command_logout(Engine *e, size_t size) {
+void take_logout(Engine *e, size_t size) {
         engine_ok(e);
 }

@@ -43,7 +43,7 @@ static int compose_text(Engine *e, EngineContact *contact, uint8_t txt_type, uin
                                  contact_secret(e, contact), (Slice){plain, writer.size});
 }
 
-void command_send_text(Engine *e, size_t size) {
+void take_send_text(Engine *e, size_t size) {
         uint8_t txt_type = e->cmd[1], attempt = e->cmd[2];
         EngineContact *contact = contacts_lookup(e, e->cmd + 7, KEY_PREFIX_SIZE);
         uint32_t timestamp = get_u32(e->cmd + 3), ack, timeout;
@@ -77,7 +77,7 @@ void command_send_text(Engine *e, size_t size) {
         write_sent(e, flood, ack, timeout);
 }
 
-void command_send_channel_text(Engine *e, size_t size) {
+void take_send_channel_text(Engine *e, size_t size) {
         uint8_t plain[TEXT_HEAD_SIZE + TEXT_SIZE_MAX];
         size_t text = size > 7 ? size - 7 : 0, prefix;
         const EngineChannel *channel;
@@ -140,7 +140,7 @@ static int send_group_data(Engine *e, const EngineChannel *channel, const uint8_
         return 0;
 }
 
-void command_send_channel_data(Engine *e, size_t size) {
+void take_send_channel_data(Engine *e, size_t size) {
         uint8_t path_len = e->cmd[2];
         const uint8_t *path = e->cmd + 3;
         size_t offset = 3;
@@ -168,7 +168,7 @@ void command_send_channel_data(Engine *e, size_t size) {
                 engine_ok(e);
 }
 
-void command_send_advert(Engine *e, size_t size) {
+void take_send_advert(Engine *e, size_t size) {
         int32_t position[2] = {(int32_t) (e->prefs.lat * 1e6), (int32_t) (e->prefs.lon * 1e6)};
         AirPacket packet;
 
@@ -186,7 +186,7 @@ void command_send_advert(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_send_raw(Engine *e, size_t size) {
+void take_send_raw(Engine *e, size_t size) {
         int8_t path_len = (int8_t) e->cmd[1];
         AirPacket packet;
         size_t offset = 2;
@@ -208,7 +208,7 @@ void command_send_raw(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_send_control(Engine *e, size_t size) {
+void take_send_control(Engine *e, size_t size) {
         AirPacket packet;
 
         if (!(e->cmd[1] & 0x80)) {
@@ -225,7 +225,7 @@ void command_send_control(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_send_packet(Engine *e, size_t size) {
+void take_send_packet(Engine *e, size_t size) {
         AirPacket packet;
 
         if (!engine_pool_has_room(e)) {
@@ -241,7 +241,7 @@ void command_send_packet(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_send_trace(Engine *e, size_t size) {
+void take_send_trace(Engine *e, size_t size) {
         size_t path_len = size - 10, shift = 0, hops;
         uint8_t flags = e->cmd[9], payload[9];
         uint32_t tag = get_u32(e->cmd + 1), airtime;

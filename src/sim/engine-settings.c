@@ -10,7 +10,7 @@
 
 static const uint32_t repeat_freq[] = {433000, 869495, 918000};
 
-void command_device_query(Engine *e, size_t size) {
+void take_device_query(Engine *e, size_t size) {
         uint8_t *p = e->out;
 
         e->app_level = e->cmd[1];
@@ -32,7 +32,7 @@ void command_device_query(Engine *e, size_t size) {
         engine_write_out(e, e->traits->device_info_size);
 }
 
-void command_app_start(Engine *e, size_t size) {
+void take_app_start(Engine *e, size_t size) {
         size_t name = strlen(e->prefs.name);
         uint8_t *p = e->out;
 
@@ -61,14 +61,14 @@ void command_app_start(Engine *e, size_t size) {
         engine_write_out(e, (size_t) (p - e->out) + name);
 }
 
-void command_get_time(Engine *e, size_t size) {
+void take_get_time(Engine *e, size_t size) {
         uint8_t reply[5] = {RESP_CURR_TIME};
 
         put_u32(reply + 1, engine_clock(e));
         engine_write(e, reply, sizeof(reply));
 }
 
-void command_set_time(Engine *e, size_t size) {
+void take_set_time(Engine *e, size_t size) {
         uint32_t epoch = get_u32(e->cmd + 1);
 
         if (epoch < engine_clock(e)) {
@@ -80,7 +80,7 @@ void command_set_time(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_set_name(Engine *e, size_t size) {
+void take_set_name(Engine *e, size_t size) {
         size_t name = MIN(size - 1, sizeof(e->prefs.name) - 1);
 
         memcpy(e->prefs.name, e->cmd + 1, name);
@@ -88,7 +88,7 @@ void command_set_name(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_set_position(Engine *e, size_t size) {
+void take_set_position(Engine *e, size_t size) {
         int32_t lat = (int32_t) get_u32(e->cmd + 1), lon = (int32_t) get_u32(e->cmd + 5);
 
         if (lat > 90 * MICRODEGREES || lat < -90 * MICRODEGREES || lon > 180 * MICRODEGREES ||
@@ -109,7 +109,7 @@ static bool may_repeat_at(uint32_t freq) {
         return false;
 }
 
-void command_set_radio(Engine *e, size_t size) {
+void take_set_radio(Engine *e, size_t size) {
         uint32_t freq = get_u32(e->cmd + 1), bw = get_u32(e->cmd + 5);
         uint8_t sf = e->cmd[9], cr = e->cmd[10];
         bool repeat = size > 11 && e->traits->level >= 9 && e->cmd[11] != 0;
@@ -128,7 +128,7 @@ void command_set_radio(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_set_power(Engine *e, size_t size) {
+void take_set_power(Engine *e, size_t size) {
         int8_t power = (int8_t) e->cmd[1];
 
         /* Before level 10 the byte was unsigned. */
@@ -141,20 +141,20 @@ void command_set_power(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_set_tuning(Engine *e, size_t size) {
+void take_set_tuning(Engine *e, size_t size) {
         e->prefs.rx_delay = (float) get_u32(e->cmd + 1) / 1000.0F;
         e->prefs.airtime_factor = (float) get_u32(e->cmd + 5) / 1000.0F;
         engine_ok(e);
 }
 
-void command_get_tuning(Engine *e, size_t size) {
+void take_get_tuning(Engine *e, size_t size) {
         e->out[0] = RESP_TUNING_PARAMS;
         put_u32(e->out + 1, (uint32_t) (e->prefs.rx_delay * 1000));
         put_u32(e->out + 5, (uint32_t) (e->prefs.airtime_factor * 1000));
         engine_write_out(e, 9);
 }
 
-void command_set_other(Engine *e, size_t size) {
+void take_set_other(Engine *e, size_t size) {
         e->prefs.manual_add = e->cmd[1];
         if (size >= 3) {
                 e->prefs.telemetry_base = e->cmd[2] & 3;
@@ -168,7 +168,7 @@ void command_set_other(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_set_hash_mode(Engine *e, size_t size) {
+void take_set_hash_mode(Engine *e, size_t size) {
         if (e->cmd[1] != 0) {
                 engine_error(e, ERR_UNSUPPORTED_CMD);
                 return;
@@ -182,7 +182,7 @@ void command_set_hash_mode(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_reboot(Engine *e, size_t size) {
+void take_reboot(Engine *e, size_t size) {
         /* The guard word is compared without a look at the length. */
         if (memcmp(e->cmd + 1, "reboot", 6) != 0) {
                 engine_error(e, ERR_UNSUPPORTED_CMD);
@@ -196,7 +196,7 @@ void command_reboot(Engine *e, size_t size) {
         engine_reboot(e);
 }
 
-void command_factory_reset(Engine *e, size_t size) {
+void take_factory_reset(Engine *e, size_t size) {
         char seed[32];
 
         if (memcmp(e->cmd + 1, "reset", 5) != 0) {
@@ -215,7 +215,7 @@ void command_factory_reset(Engine *e, size_t size) {
         engine_reboot(e);
 }
 
-void command_get_battery(Engine *e, size_t size) {
+void take_get_battery(Engine *e, size_t size) {
         uint8_t reply[11] = {RESP_BATT_AND_STORAGE}, *p = reply + 1;
 
         p += put_u16(p, e->battery);
@@ -224,7 +224,7 @@ void command_get_battery(Engine *e, size_t size) {
         engine_write(e, reply, sizeof(reply));
 }
 
-void command_set_pin(Engine *e, size_t size) {
+void take_set_pin(Engine *e, size_t size) {
         uint32_t pin = get_u32(e->cmd + 1);
 
         if (pin != 0 && (pin < 100000 || pin > 999999)) {
@@ -236,7 +236,7 @@ void command_set_pin(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_get_variables(Engine *e, size_t size) {
+void take_get_variables(Engine *e, size_t size) {
         int n;
 
         e->out[0] = RESP_CUSTOM_VARS;
@@ -245,7 +245,7 @@ void command_get_variables(Engine *e, size_t size) {
         engine_write_out(e, 1 + (size_t) n);
 }
 
-void command_set_variable(Engine *e, size_t size) {
+void take_set_variable(Engine *e, size_t size) {
         char *name = (char *) e->cmd + 1, *value;
 
         e->cmd[size] = 0;
@@ -270,7 +270,7 @@ void command_set_variable(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_set_scope(Engine *e, size_t size) {
+void take_set_scope(Engine *e, size_t size) {
         if (e->cmd[1] == 1 && e->traits->has_unscoped) {
                 e->unscoped = true;
                 engine_ok(e);
@@ -289,7 +289,7 @@ void command_set_scope(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_set_default_scope(Engine *e, size_t size) {
+void take_set_default_scope(Engine *e, size_t size) {
         size_t name;
 
         if (size < 1 + SCOPE_NAME_FIELD_SIZE + SECRET_SIZE) {
@@ -310,7 +310,7 @@ void command_set_default_scope(Engine *e, size_t size) {
         engine_ok(e);
 }
 
-void command_get_default_scope(Engine *e, size_t size) {
+void take_get_default_scope(Engine *e, size_t size) {
         e->out[0] = RESP_DEFAULT_FLOOD_SCOPE;
         if (e->prefs.scope_name[0] == 0) {
                 engine_write_out(e, 1);
@@ -322,21 +322,21 @@ void command_get_default_scope(Engine *e, size_t size) {
         engine_write_out(e, 1 + SCOPE_NAME_FIELD_SIZE + SECRET_SIZE);
 }
 
-void command_set_auto_add(Engine *e, size_t size) {
+void take_set_auto_add(Engine *e, size_t size) {
         e->prefs.auto_add = e->cmd[1];
         if (size >= 3 && e->traits->has_hop_limit)
                 e->prefs.auto_add_hops = MIN(e->cmd[2], AUTOADD_HOPS_MAX);
         engine_ok(e);
 }
 
-void command_get_auto_add(Engine *e, size_t size) {
+void take_get_auto_add(Engine *e, size_t size) {
         e->out[0] = RESP_AUTOADD_CONFIG;
         e->out[1] = e->prefs.auto_add;
         e->out[2] = e->prefs.auto_add_hops;
         engine_write_out(e, e->traits->has_hop_limit ? 3 : 2);
 }
 
-void command_get_repeat_freq(Engine *e, size_t size) {
+void take_get_repeat_freq(Engine *e, size_t size) {
         uint8_t *p = e->out;
 
         *p++ = RESP_ALLOWED_REPEAT_FREQ;

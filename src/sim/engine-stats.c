@@ -38,7 +38,7 @@ static size_t put_packets(const Engine *e, uint8_t *p) {
         return (size_t) (p - start);
 }
 
-void command_get_stats(Engine *e, size_t size) {
+void take_get_stats(Engine *e, size_t size) {
         size_t length;
 
         switch (e->cmd[1]) {
