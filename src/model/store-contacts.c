@@ -53,10 +53,25 @@ int store_save_identity(Store *store, const IdentityRecord *record) {
         return query_run(&query);
 }
 
+/* Paths are stored without the zeroes at their end. */
+static size_t path_stored_size(const uint8_t path[CONTACT_PATH_MAX]) {
+        size_t size = CONTACT_PATH_MAX;
+
+        while (size > 0 && path[size - 1] == 0)
+                size--;
+        return size;
+}
+
+static void path_from_row(Query *query, int column, uint8_t ret[CONTACT_PATH_MAX]) {
+        Slice path = query_slice(query, column);
+
+        if (path.data)
+                memcpy(ret, path.data, MIN(path.size, (size_t) CONTACT_PATH_MAX));
+}
+
 static Contact *contact_from_row(Query *query) {
         g_autoptr(Contact) contact = NULL;
         PublicKey key;
-        Slice path;
 
         if (!query_blob(query, 0, key.bytes, PUBLIC_KEY_SIZE))
                 return NULL;
@@ -66,9 +81,7 @@ static Contact *contact_from_row(Query *query) {
         contact->flags = (uint8_t) query_int(query, 2);
         contact->on_radio = query_int(query, 3) != 0;
         contact->path_len = (uint8_t) query_int(query, 4);
-        path = query_slice(query, 5);
-        if (path.data)
-                memcpy(contact->path, path.data, MIN(path.size, sizeof(contact->path)));
+        path_from_row(query, 5, contact->path);
         g_free(contact->name);
         contact->name = query_text(query, 6);
         contact->lat_e6 = (int32_t) query_int(query, 7);
@@ -76,13 +89,18 @@ static Contact *contact_from_row(Query *query) {
         contact->last_advert = (uint32_t) query_int(query, 9);
         contact->lastmod = (uint32_t) query_int(query, 10);
         contact->last_heard_usec = (uint64_t) query_int(query, 11);
+        contact->removed_elsewhere = query_int(query, 12) != 0;
+        contact->set_path_len = (uint8_t) query_int(query, 13);
+        path_from_row(query, 14, contact->set_path);
+        contact->path_displaced = query_int(query, 15) != 0;
         return g_steal_pointer(&contact);
 }
 
 int store_load_contacts(Store *store, int64_t identity, store_contact_t take, void *userdata) {
         g_auto(Query) query = query_begin(
                         store, "SELECT key, type, flags, on_radio, path_len, path, name, lat_e6, lon_e6,"
-                               " last_advert, lastmod, last_heard_usec FROM contact WHERE identity = ?");
+                               " last_advert, lastmod, last_heard_usec, removed_elsewhere, set_path_len,"
+                               " set_path, path_displaced FROM contact WHERE identity = ?");
         int r;
 
         query_bind_int(&query, identity);
@@ -101,15 +119,15 @@ int store_save_contact(Store *store, int64_t identity, const Contact *contact) {
         g_auto(Query) query = query_begin(
                         store,
                         "INSERT INTO contact (identity, key, type, flags, on_radio, path_len, path, name,"
-                        " lat_e6, lon_e6, last_advert, lastmod, last_heard_usec)"
-                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                        " lat_e6, lon_e6, last_advert, lastmod, last_heard_usec, removed_elsewhere,"
+                        " set_path_len, set_path, path_displaced)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
+                        " ?16, ?17)"
                         " ON CONFLICT (identity, key) DO UPDATE SET type = ?3, flags = ?4, on_radio = ?5,"
-                        " path_len = ?6, path = ?7, name = ?8, lat_e6 = ?9, lon_e6 = ?10, last_advert = ?11,"
-                        " lastmod = ?12, last_heard_usec = ?13");
-        size_t path_size = sizeof(contact->path);
-
-        while (path_size > 0 && contact->path[path_size - 1] == 0)
-                path_size--;
+                        " path_len = ?6, path = ?7, name = ?8, lat_e6 = ?9, lon_e6 = ?10,"
+                        " last_advert = ?11, lastmod = ?12, last_heard_usec = ?13,"
+                        " removed_elsewhere = ?14, set_path_len = ?15, set_path = ?16,"
+                        " path_displaced = ?17");
 
         query_bind_int(&query, identity);
         query_bind_key(&query, &contact->key);
@@ -117,13 +135,17 @@ int store_save_contact(Store *store, int64_t identity, const Contact *contact) {
         query_bind_int(&query, contact->flags);
         query_bind_int(&query, contact->on_radio);
         query_bind_int(&query, contact->path_len);
-        query_bind_blob(&query, contact->path, path_size);
+        query_bind_blob(&query, contact->path, path_stored_size(contact->path));
         query_bind_text(&query, contact->name);
         query_bind_int(&query, contact->lat_e6);
         query_bind_int(&query, contact->lon_e6);
         query_bind_int(&query, contact->last_advert);
         query_bind_int(&query, contact->lastmod);
         query_bind_int(&query, (int64_t) contact->last_heard_usec);
+        query_bind_int(&query, contact->removed_elsewhere);
+        query_bind_int(&query, contact->set_path_len);
+        query_bind_blob(&query, contact->set_path, path_stored_size(contact->set_path));
+        query_bind_int(&query, contact->path_displaced);
         return query_run(&query);
 }
 
@@ -272,4 +294,57 @@ int store_set_slot(Store *store, const char *id, const PublicKey *identity) {
                 store_rollback(store);
 
         return r;
+}
+
+/* -- pending adverts ------------------------------------------------------------- */
+
+int store_load_pending(Store *store, int64_t identity, store_contact_t take, void *userdata) {
+        g_auto(Query) query = query_begin(store, "SELECT key, type, name, lat_e6, lon_e6, last_advert,"
+                                                 " last_heard_usec FROM pending WHERE identity = ?");
+        int r;
+
+        query_bind_int(&query, identity);
+        while ((r = query_step(&query)) > 0) {
+                Contact *contact;
+                PublicKey key;
+
+                if (!query_blob(&query, 0, key.bytes, PUBLIC_KEY_SIZE))
+                        return store_fail_damaged(store, "a pending advert has no key");
+
+                contact = contact_new(&key);
+                contact->type = (uint8_t) query_int(&query, 1);
+                g_free(contact->name);
+                contact->name = query_text(&query, 2);
+                contact->lat_e6 = (int32_t) query_int(&query, 3);
+                contact->lon_e6 = (int32_t) query_int(&query, 4);
+                contact->last_advert = (uint32_t) query_int(&query, 5);
+                contact->last_heard_usec = (uint64_t) query_int(&query, 6);
+                take(contact, userdata);
+        }
+
+        return r;
+}
+
+int store_save_pending(Store *store, int64_t identity, const Contact *contact) {
+        g_auto(Query) query = query_begin(
+                        store, "INSERT OR REPLACE INTO pending (identity, key, type, name, lat_e6, lon_e6,"
+                               " last_advert, last_heard_usec) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+
+        query_bind_int(&query, identity);
+        query_bind_key(&query, &contact->key);
+        query_bind_int(&query, contact->type);
+        query_bind_text(&query, contact->name);
+        query_bind_int(&query, contact->lat_e6);
+        query_bind_int(&query, contact->lon_e6);
+        query_bind_int(&query, contact->last_advert);
+        query_bind_int(&query, (int64_t) contact->last_heard_usec);
+        return query_run(&query);
+}
+
+int store_delete_pending(Store *store, int64_t identity, const PublicKey *key) {
+        g_auto(Query) query = query_begin(store, "DELETE FROM pending WHERE identity = ? AND key = ?");
+
+        query_bind_int(&query, identity);
+        query_bind_key(&query, key);
+        return query_run(&query);
 }

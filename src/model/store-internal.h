@@ -166,6 +166,10 @@ int store_save_contact(Store *store, int64_t identity, const Contact *contact);
 int store_save_heard(Store *store, int64_t identity, const Contact *contact);
 int store_delete_contact(Store *store, int64_t identity, const PublicKey *key);
 
+int store_load_pending(Store *store, int64_t identity, store_contact_t take, void *userdata);
+int store_save_pending(Store *store, int64_t identity, const Contact *contact);
+int store_delete_pending(Store *store, int64_t identity, const PublicKey *key);
+
 typedef void (*store_channel_t)(Channel *channel, void *userdata); /* takes it */
 int store_load_channels(Store *store, int64_t identity, store_channel_t take, void *userdata);
 int store_save_channel(Store *store, int64_t identity, const Channel *channel);
@@ -203,9 +207,8 @@ int store_add_token(Store *store, int64_t identity, uint32_t uid, const char *to
 
 /* -- store-lists.c ------------------------------------------------------------ */
 
-/* At most limit messages out of max_rows rows; *ret_next is the last one looked at, or 0 at the end. */
 int store_list_messages(Store *store, int64_t identity, const MessageFilter *filter, uint64_t from,
-                        bool newer, size_t limit, size_t max_rows, uint64_t *ret_next, GPtrArray *to);
+                        bool newer, size_t limit, GPtrArray *to);
 int store_list_open(Store *store, int64_t identity, size_t limit, GArray *to);   /* oldest first */
 int store_list_unread(Store *store, int64_t identity, size_t limit, GArray *to); /* newest first */
 int store_last_message(Store *store, int64_t identity, uint64_t *ret);           /* 0: none */

@@ -163,8 +163,29 @@ static const char step_0[] =
                 "CREATE INDEX token_uid ON token (uid);"
                 "CREATE INDEX token_made ON token (made_usec);";
 
+/* What only the address book knows of a contact, and the adverts of nodes that
+ * are none. */
+static const char step_1[] =
+                "ALTER TABLE contact ADD COLUMN removed_elsewhere INTEGER NOT NULL DEFAULT 0;"
+                "ALTER TABLE contact ADD COLUMN set_path_len INTEGER NOT NULL DEFAULT 255;"
+                "ALTER TABLE contact ADD COLUMN set_path BLOB NOT NULL DEFAULT x'';" /* as path */
+                "ALTER TABLE contact ADD COLUMN path_displaced INTEGER NOT NULL DEFAULT 0;"
+
+                "CREATE TABLE pending ("
+                " identity INTEGER NOT NULL,"
+                " key BLOB NOT NULL,"
+                " type INTEGER NOT NULL,"
+                " name TEXT NOT NULL,"
+                " lat_e6 INTEGER NOT NULL,"
+                " lon_e6 INTEGER NOT NULL,"
+                " last_advert INTEGER NOT NULL,"
+                " last_heard_usec INTEGER NOT NULL,"
+                " PRIMARY KEY (identity, key)"
+                ") STRICT, WITHOUT ROWID;";
+
 const char *const store_schema_steps[] = {
                 step_0,
+                step_1,
 };
 
 const int store_schema_version = ELEMENTSOF(store_schema_steps);
