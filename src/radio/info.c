@@ -43,6 +43,7 @@ void radio_update_self(Radio *radio, const Frame *frame) {
         info->lat_e6 = frame->self_info.lat_e6;
         info->lon_e6 = frame->self_info.lon_e6;
 
+        radio_update_manual_add(radio, frame->self_info.manual_add & 1);
         radio_notify(radio, RADIO_CHANGED_NAME | RADIO_CHANGED_PARAMETERS | RADIO_CHANGED_POWER |
                                             RADIO_CHANGED_LOCATION | RADIO_CHANGED_DEVICE);
 }
@@ -69,4 +70,10 @@ void radio_update_clock(Radio *radio, uint32_t epoch) {
         radio->info.clock_skew_usec =
                         (int64_t) ((uint64_t) epoch * USEC_PER_SEC) - (int64_t) clock_realtime_usec();
         radio_notify(radio, RADIO_CHANGED_CLOCK);
+}
+
+uint32_t radio_clock(const Radio *radio) {
+        int64_t now = (int64_t) clock_realtime_usec() + radio->info.clock_skew_usec;
+
+        return (uint32_t) CLAMP(now / (int64_t) USEC_PER_SEC, 1, (int64_t) UINT32_MAX);
 }

@@ -6,6 +6,8 @@
 #include <systemd/sd-event.h>
 
 #include "backoff.h"
+#include "command.h"
+#include "contacts-api.h"
 #include "link.h"
 #include "manager.h"
 #include "radio.h"
@@ -14,6 +16,10 @@
 typedef struct Sync Sync;
 typedef struct Receive Receive;
 typedef struct Delivery Delivery;
+typedef struct Requests Requests;
+
+#define APP_NAME            "meshcored" /* as the radio's log shows us */
+#define CHANNELS_MAX_UNTOLD 8           /* level < 3 does not say how many */
 
 struct Radio {
         Manager *manager;
@@ -36,11 +42,15 @@ struct Radio {
 
         RadioInfo info;
         Identity *identity;
+        Pending *pending;        /* with the identity */
         bool identity_confirmed; /* SELF_INFO of this session told the key */
+        AutoAdd auto_add;
+        int changing_slot; /* of a channel; -1: none. No text goes to it meanwhile */
 
         Sync *sync;
         Receive *receive;
         Delivery *delivery;
+        Requests *requests;
         GQueue pings; /* refused ones, to be told at the next turn */
 };
 
@@ -49,6 +59,10 @@ typedef struct RadioTiming {
         SessionTiming session;
         uint64_t backoff_first_usec; /* 1 s */
         uint64_t store_retry_usec;   /* storage full: look again; 10 s */
+        uint64_t import_usec;        /* from the import of a card to its advert; 5 s */
+        uint64_t sent_wait_usec;     /* for an acknowledgement, at least; 2 s */
+        uint64_t resume_wait_usec;   /* the same for a try before a restart or a lost answer; 8 s */
+        uint64_t busy_wait_usec;     /* the radio has no packet free; 1 s */
 } RadioTiming;
 extern RadioTiming radio_timing;
 
@@ -68,6 +82,9 @@ void radio_set_reason(Radio *radio, RadioReason reason);
 
 void radio_notify(Radio *radio, RadioChange what);
 
+/* Writes what was put off: who was heard when. */
+void radio_flush(Radio *radio);
+
 /* Loads the identity of this key, withdrawing another one. Returns 0 or a negative errno. */
 int radio_load_identity(Radio *radio, const PublicKey *key);
 
@@ -79,6 +96,15 @@ void radio_update_device(Radio *radio, const Frame *frame);
 void radio_update_self(Radio *radio, const Frame *frame);
 void radio_update_battery(Radio *radio, const Frame *frame);
 void radio_update_clock(Radio *radio, uint32_t epoch);
+/* The radio's clock now, s, as far as we know. */
+uint32_t radio_clock(const Radio *radio);
+
+/* -- auto-add.c -- */
+void radio_update_manual_add(Radio *radio, bool manual);
+void radio_update_auto_add(Radio *radio, uint8_t flags, int max_hops); /* -1: not told */
+
+/* changing_slot is over. */
+void radio_release_slot(Radio *radio);
 
 /* -- ping.c -- */
 void radio_cancel_pings(Radio *radio);
@@ -96,6 +122,8 @@ void sync_drained(Sync *sync);
 void sync_frame(Sync *sync, const Frame *frame);
 /* Battery and storage, asked with the slow poll. */
 void sync_poll(Sync *sync);
+/* Asks the radio what a channel slot holds, then radio_release_slot(). */
+void sync_read_slot(Sync *sync, unsigned slot);
 
 /* -- receive.c: from the radio's queue to the disk, design section 4 -- */
 Receive *receive_new(Radio *radio);
@@ -108,6 +136,14 @@ void receive_drain(Receive *receive);
 /* A frame that carries a message but that no pop asked for. */
 void receive_frame(Receive *receive, const Frame *frame, Slice raw);
 bool raw_is_message(Slice raw);
+/* For whoever changes a slot of a channel, since a message names its channel by the slot at reception. Hold:
+ * fetches what waits, then calls done; from there on nothing is fetched. Settle: fetches those messages that
+ * were announced since. Release: as before. done gets a negative errno of the store, or -EPROTO; it is not
+ * called when the link goes first. */
+typedef void (*receive_done_t)(int r, void *userdata);
+void receive_hold(Receive *receive, receive_done_t done, void *userdata);
+void receive_settle(Receive *receive, receive_done_t done, void *userdata);
+void receive_release(Receive *receive);
 /* One frame of the spool. */
 int receive_import(Identity *identity, uint64_t timestamp_usec, Slice raw);
 
@@ -121,12 +157,20 @@ void delivery_unload(Delivery *delivery);
 void delivery_start(Delivery *delivery); /* ready */
 void delivery_stop(Delivery *delivery);  /* no session any more */
 void delivery_add(Delivery *delivery, uint64_t id);
+/* Something that it waited for may have come. */
+void delivery_wake(Delivery *delivery);
+/* Whether a message to this contact is sent and unconfirmed. */
+bool delivery_waits_for(Delivery *delivery, const PublicKey *peer);
+/* This contact's path_displaced was set. */
+void delivery_path_displaced(Delivery *delivery, const PublicKey *peer);
 /* No further tries. */
 OutcomeCode delivery_cancel(Delivery *delivery, uint64_t id, Outcome *ret_outcome);
 void delivery_confirmed(Delivery *delivery, const uint8_t ack[4], uint32_t round_trip_ms);
 
 /* -- translate.c: wire → model; the only place that knows both -- */
 Contact *translate_contact(const Frame *frame); /* FRAME_CONTACT, FRAME_NEW_ADVERT */
+/* The other way; name is borrowed from contact, and no lastmod is given. */
+void translate_record(const Contact *contact, ContactRecord *ret);
 ChannelKind translate_channel_kind(const char *name, const uint8_t secret[CHANNEL_SECRET_SIZE]);
 /* Also for what cannot be decoded: frame NULL gives a MESSAGE_RAW. Never NULL. */
 Message *translate_message(Identity *identity, const Frame *frame, Slice raw, uint64_t timestamp_usec);

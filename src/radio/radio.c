@@ -6,6 +6,7 @@
 #include "log.h"
 #include "macros.h"
 #include "radio-internal.h"
+#include "request-internal.h"
 
 /* Design, section 4, TCP: who is thrown out soon after ready, again and again,
  * has lost the radio to another client. */
@@ -25,6 +26,10 @@ RadioTiming radio_timing = {
                                 },
                 .backoff_first_usec = USEC_PER_SEC,
                 .store_retry_usec = 10 * USEC_PER_SEC,
+                .import_usec = 5 * USEC_PER_SEC,
+                .sent_wait_usec = 2 * USEC_PER_SEC,
+                .resume_wait_usec = 8 * USEC_PER_SEC,
+                .busy_wait_usec = USEC_PER_SEC,
 };
 
 static const char *const state_names[_RADIO_STATE_MAX] = {
@@ -93,6 +98,15 @@ Identity *radio_identity(Radio *radio) {
         return radio->identity;
 }
 
+Pending *radio_pending(Radio *radio) {
+        return radio->pending;
+}
+
+void radio_release_slot(Radio *radio) {
+        radio->changing_slot = -1;
+        delivery_wake(radio->delivery);
+}
+
 /* -- telling ----------------------------------------------------------------- */
 
 void radio_log(const Radio *radio, int level, int error, const char *format, ...) {
@@ -128,6 +142,16 @@ static void radio_notify_state(Radio *radio, RadioState from) {
 
 /* -- identity ---------------------------------------------------------------- */
 
+void radio_flush(Radio *radio) {
+        if (!radio->identity)
+                return;
+
+        if (identity_needs_flush(radio->identity))
+                (void) identity_flush(radio->identity);
+        if (pending_needs_flush(radio->pending))
+                (void) pending_flush(radio->pending);
+}
+
 static void radio_unload_identity(Radio *radio) {
         void *userdata;
         const RadioObserver *o = manager_observer(radio->manager, &userdata);
@@ -138,7 +162,8 @@ static void radio_unload_identity(Radio *radio) {
         if (o && o->identity_unloading)
                 o->identity_unloading(radio, userdata);
         delivery_unload(radio->delivery);
-        (void) identity_flush(radio->identity);
+        radio_flush(radio);
+        radio->pending = pending_free(radio->pending);
         radio->identity = identity_free(radio->identity);
 }
 
@@ -146,6 +171,7 @@ int radio_load_identity(Radio *radio, const PublicKey *key) {
         void *userdata;
         const RadioObserver *o = manager_observer(radio->manager, &userdata);
         g_autoptr(Identity) identity = NULL;
+        g_autoptr(Pending) pending = NULL;
         bool had = radio->identity;
         PublicKey old = {};
         Radio *holder;
@@ -167,12 +193,16 @@ int radio_load_identity(Radio *radio, const PublicKey *key) {
         r = identity_load(manager_store(radio->manager), key, &identity);
         if (r < 0)
                 return r;
+        r = pending_load(manager_store(radio->manager), key, &pending);
+        if (r < 0)
+                return r;
         r = store_set_slot(manager_store(radio->manager), radio_id(radio), key);
         if (r < 0)
                 return r;
 
         radio_unload_identity(radio);
         radio->identity = g_steal_pointer(&identity);
+        radio->pending = g_steal_pointer(&pending);
         delivery_load(radio->delivery);
 
         if (o && o->identity_loaded)
@@ -286,6 +316,10 @@ static void link_closed(Link *link, LinkEnd end, int error, void *userdata) {
                 }
         }
 
+        /* Who does not even let us in was not taken over but restarted. */
+        if (end == LINK_END_REFUSED || end == LINK_END_UNREACHABLE)
+                radio->short_lives = 0;
+
         why = link_why(link);
         radio_fail(radio, reason, ends[end].code, "%s%s%s", ends[end].text, *why ? ": " : "", why);
 }
@@ -352,8 +386,9 @@ static void radio_drop_link(Radio *radio) {
         sync_stop(radio->sync);
         receive_stop(radio->receive);
         delivery_stop(radio->delivery);
-        if (radio->identity)
-                (void) identity_flush(radio->identity);
+        requests_stop(radio->requests);
+        radio->changing_slot = -1;
+        radio_flush(radio);
 }
 
 /* -- states ---------------------------------------------------------------------- */
@@ -410,7 +445,8 @@ void radio_enter_state(Radio *radio, RadioState next, RadioReason reason) {
                 break;
         case RADIO_READY:
                 backoff_reset(&radio->backoff);
-                radio->ready_usec = clock_boottime_usec();
+                if (radio->ready_usec == 0) /* not again after a full disk */
+                        radio->ready_usec = clock_boottime_usec();
                 radio->last_error = OUTCOME_OK;
                 g_clear_pointer(&radio->last_error_message, g_free);
                 radio_log(radio, LOG_INFO, 0, "ready, %u contacts in the radio",
@@ -483,6 +519,8 @@ Radio *radio_new(Manager *manager, RadioSettings *settings) {
         radio->sync = sync_new(radio);
         radio->receive = receive_new(radio);
         radio->delivery = delivery_new(radio);
+        radio->requests = requests_new(radio);
+        radio->changing_slot = -1;
 
         return radio;
 }
@@ -495,6 +533,7 @@ Radio *radio_free(Radio *radio) {
         radio->first_start = sd_event_source_disable_unref(radio->first_start);
         radio_drop_link(radio);
         radio_cancel_pings(radio);
+        radio->requests = requests_free(radio->requests);
         radio_unload_identity(radio);
         sync_free(radio->sync);
         receive_free(radio->receive);

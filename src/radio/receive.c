@@ -7,6 +7,8 @@
 
 /* Stray message frames that came before SELF_INFO told whose they are. */
 #define EARLY_MAX 16
+/* Frames that neither store nor spool could take. */
+#define HELD_MAX 64
 
 /* One frame that neither the store nor the spool could take. Nothing is
  * popped while it waits here. */
@@ -19,9 +21,14 @@ typedef struct Held {
 
 struct Receive {
         Radio *radio;
-        bool started;           /* the identity is known and the session is up */
-        bool popping;           /* a pop is outstanding */
-        bool again;             /* MSG_WAITING came while popping */
+        bool started;        /* the identity is known and the session is up */
+        bool popping;        /* a pop is outstanding */
+        bool again;          /* MSG_WAITING came while popping */
+        bool holding;        /* nothing is popped */
+        size_t announced;    /* MSG_WAITING since then */
+        size_t left;         /* of those, still to be popped */
+        receive_done_t done; /* of receive_hold() or receive_settle() */
+        void *done_userdata;
         GQueue held;            /* Held: stray frames too early, or what no disk would take */
         sd_event_source *retry; /* store full */
         sd_event_source *poll;  /* the slow drain */
@@ -29,7 +36,7 @@ struct Receive {
 
 static void receive_pop(Receive *rx);
 
-static void receive_hold(Receive *rx, const PublicKey *identity, uint64_t timestamp_usec, Slice raw) {
+static void receive_remember(Receive *rx, const PublicKey *identity, uint64_t timestamp_usec, Slice raw) {
         Held *held = g_new0(Held, 1);
 
         held->timestamp_usec = timestamp_usec;
@@ -69,6 +76,17 @@ static int on_store_retry(sd_event_source *source, uint64_t usec, void *userdata
         return 0;
 }
 
+static void receive_tell(Receive *rx, int r) {
+        receive_done_t done = g_steal_pointer(&rx->done);
+
+        rx->left = 0;
+        if (!done)
+                return;
+        rx->holding = r >= 0;
+        rx->announced = 0;
+        done(r, rx->done_userdata);
+}
+
 /* The store cannot take anything now. The radio keeps its messages until we
  * ask, so the rule is just not to ask. */
 static void receive_pause(Receive *rx, int error) {
@@ -83,6 +101,7 @@ static void receive_pause(Receive *rx, int error) {
         if (!rx->retry)
                 (void) sd_event_add_time_relative(manager_event(radio->manager), &rx->retry, CLOCK_BOOTTIME,
                                                   radio_timing.store_retry_usec, 0, on_store_retry, rx);
+        receive_tell(rx, error);
 }
 
 static int receive_commit(Identity *identity, const Frame *frame, Slice raw, uint64_t timestamp_usec) {
@@ -123,7 +142,7 @@ static int receive_keep(Receive *rx, const Frame *frame, Slice raw) {
         k = store_spool_append(manager_store(radio->manager), identity_key(radio->identity), now, raw);
         if (k < 0) {
                 radio_log(radio, LOG_ERR, k, "cannot write the spool either, holding the message in memory");
-                receive_hold(rx, identity_key(radio->identity), now, raw);
+                receive_remember(rx, identity_key(radio->identity), now, raw);
         }
 
         return r;
@@ -171,15 +190,18 @@ static void pop_reply(Session *session, const SessionReply *reply, void *userdat
         }
 
         if (reply->frame && reply->frame->code == RESP_NO_MORE_MESSAGES) {
-                if (rx->again)
+                if (rx->again && rx->left == 0)
                         receive_pop(rx);
-                else
+                else {
+                        receive_tell(rx, 0);
                         sync_drained(rx->radio->sync);
+                }
                 return;
         }
         if (reply->frame && reply->frame->code == RESP_ERR) {
                 radio_log(rx->radio, LOG_WARNING, 0, "the radio refuses to hand out messages (error %u)",
                           reply->frame->error.code);
+                receive_tell(rx, -EPROTO);
                 sync_drained(rx->radio->sync);
                 return;
         }
@@ -187,6 +209,8 @@ static void pop_reply(Session *session, const SessionReply *reply, void *userdat
         r = receive_keep(rx, reply->frame, reply->raw);
         if (r < 0)
                 receive_pause(rx, r);
+        else if (rx->left > 0 && --rx->left == 0)
+                receive_tell(rx, 0);
         else
                 receive_pop(rx);
 }
@@ -217,15 +241,39 @@ static void receive_pop(Receive *rx) {
         rx->again = false;
         (void) command_sync_next_message(&command);
         r = session_call(radio->session, &command, SESSION_BACKGROUND, pop_reply, rx);
-        if (r < 0)
+        if (r < 0) {
                 radio_log(radio, LOG_WARNING, r,
                           "cannot ask for the next message, leaving it to the next poll");
-        else
+                receive_tell(rx, r);
+        } else
                 rx->popping = true;
 }
 
+void receive_hold(Receive *rx, receive_done_t done, void *userdata) {
+        rx->done = done;
+        rx->done_userdata = userdata;
+        receive_drain(rx);
+}
+
+void receive_settle(Receive *rx, receive_done_t done, void *userdata) {
+        rx->done = done;
+        rx->done_userdata = userdata;
+        rx->left = rx->announced;
+        if (rx->left > 0)
+                receive_pop(rx);
+        else
+                receive_tell(rx, 0);
+}
+
+void receive_release(Receive *rx) {
+        rx->holding = false;
+        receive_drain(rx);
+}
+
 void receive_drain(Receive *rx) {
-        if (rx->popping)
+        if (rx->holding)
+                rx->announced++;
+        else if (rx->popping)
                 rx->again = true;
         else if (!rx->retry)
                 receive_pop(rx);
@@ -237,13 +285,18 @@ void receive_frame(Receive *rx, const Frame *frame, Slice raw) {
 
         radio_log(radio, LOG_DEBUG, 0, "a message came that we did not ask for");
 
+        if (rx->started && rx->held.length >= HELD_MAX) {
+                radio_fail(radio, REASON_STORAGE_FULL, OUTCOME_STORAGE_FULL,
+                           "the radio sends messages unasked, and nothing can be stored");
+                return;
+        }
         if (!rx->started) {
                 if (rx->held.length >= EARLY_MAX) {
                         radio_log(radio, LOG_WARNING, 0,
                                   "too many messages before the radio said who it is, dropping one");
                         return;
                 }
-                receive_hold(rx, NULL, clock_realtime_usec(), raw);
+                receive_remember(rx, NULL, clock_realtime_usec(), raw);
                 return;
         }
 
@@ -255,10 +308,10 @@ void receive_frame(Receive *rx, const Frame *frame, Slice raw) {
 static int on_poll(sd_event_source *source, uint64_t usec, void *userdata) {
         Receive *rx = userdata;
 
-        receive_drain(rx);
+        if (!rx->holding)
+                receive_drain(rx);
         sync_poll(rx->radio->sync);
-        if (identity_needs_flush(rx->radio->identity))
-                (void) identity_flush(rx->radio->identity);
+        radio_flush(rx->radio);
         (void) sd_event_source_set_time_relative(source, rx->radio->settings->poll_usec);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
@@ -285,6 +338,9 @@ void receive_stop(Receive *rx) {
         rx->started = false;
         rx->popping = false;
         rx->again = false;
+        rx->holding = false;
+        rx->left = 0;
+        rx->done = NULL;
         rx->retry = sd_event_source_disable_unref(rx->retry);
         rx->poll = sd_event_source_disable_unref(rx->poll);
 }

@@ -2,9 +2,9 @@
 #include <syslog.h>
 
 #include "clock.h"
+#include "contact-internal.h"
 #include "macros.h"
 #include "protocol.h"
-#include "radio-internal.h"
 #include "utf8.h"
 
 /* No sane host clock is earlier than this version (2026-11-01): a Pi without a
@@ -16,8 +16,8 @@
 #define DUMP_TRIES          2
 #define STALE_MAX           6    /* frames of a former client: 4 in the queue, and some to spare */
 #define CONTACTS_FRAMES_MAX 4096 /* no firmware holds more; a dump that never ends does */
-#define CHANNELS_MAX_UNTOLD 8    /* level < 3 does not say how many */
 #define REFRESH_MAX         256
+#define AUTO_ADD_LEVEL      8 /* has command 59, from 1.12.0 on */
 
 /* The start sequence, wire reference 2.1, one command after the other. The radio
  * becomes ready when the last step is done, so that nobody sees half of it. */
@@ -26,12 +26,19 @@ typedef enum SyncStep {
         SYNC_SELF,
         SYNC_CLOCK,
         SYNC_SET_CLOCK,
+        SYNC_AUTO_ADD,
         SYNC_CONTACTS,
         SYNC_CHANNELS,
         SYNC_BATTERY,
         SYNC_DRAIN,
         SYNC_DONE,
 } SyncStep;
+
+/* Why a contact is fetched again. */
+enum {
+        REFRESH_HEARD = 1 << 0, /* an advert came */
+        REFRESH_PATH = 1 << 1,  /* the mesh found another way */
+};
 
 struct Sync {
         Radio *radio;
@@ -44,8 +51,8 @@ struct Sync {
         GPtrArray *dump;     /* Contact, of the dump under way */
         unsigned slot;       /* next channel to ask for */
 
-        GHashTable *refresh; /* PublicKey → whether an advert was heard: contacts to fetch again */
-        bool refreshing, refreshing_heard;
+        GHashTable *refresh; /* PublicKey → REFRESH_…: contacts to fetch again */
+        bool refreshing, refreshing_heard, refreshing_path;
         bool polling;
 };
 
@@ -168,7 +175,7 @@ static void clock_reply(Session *session, const SessionReply *reply, void *userd
             now > CLOCK_FLOOR_S && now <= UINT32_MAX && sync->radio_time + CLOCK_BEHIND_S < now)
                 sync_next(sync, SYNC_SET_CLOCK);
         else
-                sync_next(sync, SYNC_CONTACTS);
+                sync_next(sync, SYNC_AUTO_ADD);
 }
 
 static void set_clock_reply(Session *session, const SessionReply *reply, void *userdata) {
@@ -177,30 +184,48 @@ static void set_clock_reply(Session *session, const SessionReply *reply, void *u
         /* Error 6: it is ahead already, wire reference 2.1. */
         if (reply->result == SESSION_REPLY && reply->frame->code == RESP_ERR) {
                 radio_log(sync->radio, LOG_DEBUG, 0, "the radio keeps its clock");
-                sync_next(sync, SYNC_CONTACTS);
+                sync_next(sync, SYNC_AUTO_ADD);
                 return;
         }
         if (!sync_check(sync, reply, "setting the clock"))
                 return;
 
         radio_update_clock(sync->radio, (uint32_t) (clock_realtime_usec() / USEC_PER_SEC));
+        sync_next(sync, SYNC_AUTO_ADD);
+}
+
+/* -- automatic adding ----------------------------------------------------------- */
+
+static void auto_add_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Sync *sync = userdata;
+
+        if (reply->result == SESSION_CLOSED)
+                return;
+
+        /* Firmware of this level may still lack the command, wire reference 2.4. */
+        if (reply->result == SESSION_REPLY && reply->frame->kind == FRAME_AUTOADD)
+                radio_update_auto_add(sync->radio, reply->frame->autoadd.flags,
+                                      reply->frame->autoadd.has_max_hops ? reply->frame->autoadd.max_hops
+                                                                         : -1);
         sync_next(sync, SYNC_CONTACTS);
+}
+
+static void ask_auto_add(Sync *sync) {
+        Command command;
+
+        if (sync->radio->info.level < AUTO_ADD_LEVEL) {
+                sync_next(sync, SYNC_CONTACTS);
+                return;
+        }
+
+        (void) command_get_autoadd_config(&command);
+        sync_call(sync, &command, auto_add_reply);
 }
 
 /* -- contacts ------------------------------------------------------------------- */
 
-static size_t count_on_radio(Identity *identity) {
-        GHashTableIter iter;
-        Contact *contact;
-        size_t n = 0;
-
-        g_hash_table_iter_init(&iter, identity_contacts(identity));
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &contact))
-                n += contact->on_radio;
-        return n;
-}
-
-/* After a whole dump: who was not in it is not in the radio any more. */
+/* After a whole dump: who was not in it is not in the radio any more. What we took out ourselves and what
+ * the radio told us that it dropped is marked so already, so another program did it. */
 static int mark_absent(Identity *identity, GPtrArray *present) {
         g_autoptr(GHashTable) seen = g_hash_table_new(key_hash_func, key_equal_func);
         g_autoptr(GPtrArray) gone = g_ptr_array_new_with_free_func(drop_contact);
@@ -217,6 +242,7 @@ static int mark_absent(Identity *identity, GPtrArray *present) {
                         Contact *absent = contact_copy(contact);
 
                         absent->on_radio = false;
+                        absent->removed_elsewhere = true;
                         g_ptr_array_add(gone, absent);
                 }
 
@@ -231,7 +257,7 @@ static int mark_absent(Identity *identity, GPtrArray *present) {
 
 /* Everything of one dump becomes visible and durable at once, the mark for the
  * next one with it. */
-static int commit_dump(Sync *sync, uint32_t most_recent) {
+static int commit_dump(Sync *sync, bool complete, uint32_t most_recent) {
         Identity *identity = sync->radio->identity;
         uint32_t since;
         int r;
@@ -240,9 +266,11 @@ static int commit_dump(Sync *sync, uint32_t most_recent) {
         if (r < 0)
                 return r;
 
-        for (guint i = 0; i < sync->dump->len && r >= 0; i++)
+        for (guint i = 0; i < sync->dump->len && r >= 0; i++) {
+                book_merge(sync->radio, sync->dump->pdata[i], false);
                 r = identity_put_contact(identity, sync->dump->pdata[i]);
-        if (r >= 0 && sync->full)
+        }
+        if (r >= 0 && sync->full && complete)
                 r = mark_absent(identity, sync->dump);
 
         /* 0 says that none was sent, not where to go on from. */
@@ -309,7 +337,7 @@ static void contacts_reply(Session *session, const SessionReply *reply, void *us
                 complete = false;
         }
 
-        r = commit_dump(sync, complete ? most_recent : 0);
+        r = commit_dump(sync, complete, complete ? most_recent : 0);
         if (r < 0) {
                 radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
                            "cannot store the contacts: %s", g_strerror(-r));
@@ -317,7 +345,10 @@ static void contacts_reply(Session *session, const SessionReply *reply, void *us
         }
 
         /* What an incremental dump never tells: removals, evictions, path resets. */
-        if (!sync->full && count_on_radio(identity) != sync->announced) {
+        for (guint i = 0; i < sync->dump->len; i++)
+                (void) pending_remove(radio->pending, &((Contact *) sync->dump->pdata[i])->key);
+
+        if (!sync->full && book_count_on_radio(identity) != sync->announced) {
                 sync->full = true;
                 sync->tries = 0;
                 sync_step(sync);
@@ -417,6 +448,43 @@ void sync_poll(Sync *sync) {
                         0;
 }
 
+/* -- one slot ---------------------------------------------------------------------- */
+
+static void slot_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Radio *radio = ((Sync *) userdata)->radio;
+        g_autofree char *name = NULL;
+        const Frame *frame = reply->frame;
+        int r;
+
+        if (reply->result == SESSION_CLOSED)
+                return;
+        if (reply->result != SESSION_REPLY || frame->kind != FRAME_CHANNEL_INFO) {
+                radio_fail(radio, REASON_PROTOCOL, OUTCOME_FAILED,
+                           "the radio does not tell what a channel slot holds after a change");
+                return;
+        }
+
+        name = utf8_repair(frame->channel_info.name.data, frame->channel_info.name.size);
+        r = identity_set_slot(radio->identity, frame->channel_info.channel, name, frame->channel_info.secret,
+                              translate_channel_kind(name, frame->channel_info.secret));
+        if (r < 0)
+                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
+                           "cannot store the channels: %s", g_strerror(-r));
+        else
+                radio_release_slot(radio);
+}
+
+void sync_read_slot(Sync *sync, unsigned slot) {
+        Command command;
+
+        /* Without a link the next start asks for all of them. */
+        if (!sync->radio->session)
+                return;
+
+        (void) command_get_channel(&command, (uint8_t) slot);
+        (void) session_call(sync->radio->session, &command, SESSION_PERSON, slot_reply, sync);
+}
+
 /* -- the ladder --------------------------------------------------------------------- */
 
 static void sync_step(Sync *sync) {
@@ -428,7 +496,7 @@ static void sync_step(Sync *sync) {
                 sync_call(sync, &command, device_reply);
                 break;
         case SYNC_SELF:
-                (void) command_app_start(&command, "meshcored");
+                (void) command_app_start(&command, APP_NAME);
                 sync_call(sync, &command, self_reply);
                 break;
         case SYNC_CLOCK:
@@ -438,6 +506,9 @@ static void sync_step(Sync *sync) {
         case SYNC_SET_CLOCK:
                 (void) command_set_device_time(&command, (uint32_t) (clock_realtime_usec() / USEC_PER_SEC));
                 sync_call(sync, &command, set_clock_reply);
+                break;
+        case SYNC_AUTO_ADD:
+                ask_auto_add(sync);
                 break;
         case SYNC_CONTACTS:
                 ask_contacts(sync);
@@ -508,8 +579,12 @@ static void refresh_reply(Session *session, const SessionReply *reply, void *use
                 contact->on_radio = true;
                 if (sync->refreshing_heard)
                         contact->last_heard_usec = clock_realtime_usec();
+                book_merge(radio, contact, sync->refreshing_path);
                 if (identity_put_contact(radio->identity, contact) >= 0 && sync->refreshing_heard)
                         sync_tell_advert(sync, identity_get_contact(radio->identity, &contact->key), true);
+                if (contact->path_displaced)
+                        delivery_path_displaced(radio->delivery, &contact->key);
+                (void) pending_remove(radio->pending, &contact->key);
         }
 
         sync_refresh_next(sync);
@@ -519,16 +594,17 @@ static void sync_refresh_next(Sync *sync) {
         GHashTableIter iter;
         PublicKey *key;
         Command command;
-        void *heard;
+        void *why;
 
         if (sync->refreshing || sync->step != SYNC_DONE)
                 return;
 
         g_hash_table_iter_init(&iter, sync->refresh);
-        if (!g_hash_table_iter_next(&iter, (void **) &key, &heard))
+        if (!g_hash_table_iter_next(&iter, (void **) &key, &why))
                 return;
 
-        sync->refreshing_heard = GPOINTER_TO_INT(heard);
+        sync->refreshing_heard = GPOINTER_TO_UINT(why) & REFRESH_HEARD;
+        sync->refreshing_path = GPOINTER_TO_UINT(why) & REFRESH_PATH;
 
         (void) command_get_contact_by_key(&command, key);
         g_hash_table_iter_remove(&iter);
@@ -538,7 +614,7 @@ static void sync_refresh_next(Sync *sync) {
 
 /* The push names the contact only; its record is fetched, one at a time, and
  * once for many pushes. */
-static void sync_refresh(Sync *sync, const PublicKey *key, bool heard) {
+static void sync_refresh(Sync *sync, const PublicKey *key, unsigned why) {
         bool known = g_hash_table_contains(sync->refresh, key);
 
         if (!known && g_hash_table_size(sync->refresh) >= REFRESH_MAX) {
@@ -547,16 +623,41 @@ static void sync_refresh(Sync *sync, const PublicKey *key, bool heard) {
                 return;
         }
 
-        heard = heard || GPOINTER_TO_INT(g_hash_table_lookup(sync->refresh, key));
-        g_hash_table_replace(sync->refresh, g_memdup2(key, sizeof(PublicKey)), GINT_TO_POINTER(heard));
+        why |= GPOINTER_TO_UINT(g_hash_table_lookup(sync->refresh, key));
+        g_hash_table_replace(sync->refresh, g_memdup2(key, sizeof(PublicKey)), GUINT_TO_POINTER(why));
         sync_refresh_next(sync);
 }
 
+/* Heard, and not stored by the radio: pending, unless our book has it. There the news goes, but for
+ * what the advert cannot know. */
 static void sync_new_advert(Sync *sync, const Frame *frame) {
+        Radio *radio = sync->radio;
         g_autoptr(Contact) contact = translate_contact(frame);
+        const Contact *known = identity_get_contact(radio->identity, &contact->key);
 
         contact->last_heard_usec = clock_realtime_usec();
-        sync_tell_advert(sync, contact, false);
+        if (known) {
+                g_autoptr(Contact) next = contact_copy(known);
+
+                next->type = contact->type;
+                g_free(next->name);
+                next->name = g_strdup(contact->name);
+                next->lat_e6 = contact->lat_e6;
+                next->lon_e6 = contact->lon_e6;
+                next->last_advert = contact->last_advert;
+                next->last_heard_usec = contact->last_heard_usec;
+                if (known->on_radio) {
+                        /* Not any more, as this push shows. */
+                        next->on_radio = false;
+                        next->removed_elsewhere = true;
+                }
+                (void) identity_put_contact(radio->identity, next);
+        } else
+                pending_put(radio->pending, contact);
+
+        sync_tell_advert(sync, known ? identity_get_contact(radio->identity, &contact->key) : contact,
+                         known != NULL);
+        requests_advert(radio->requests, &contact->key, contact);
 }
 
 static void sync_contact_deleted(Sync *sync, const PublicKey *key) {
@@ -566,8 +667,10 @@ static void sync_contact_deleted(Sync *sync, const PublicKey *key) {
         if (!known)
                 return;
 
+        radio_log(sync->radio, LOG_INFO, 0,
+                  "the radio dropped contact %.16s… to make room; the book keeps it", key_to_text(key).text);
         contact = contact_copy(known);
-        contact->on_radio = false;
+        contact->on_radio = contact->removed_elsewhere = false;
         (void) identity_put_contact(sync->radio->identity, contact);
 }
 
@@ -582,10 +685,11 @@ void sync_frame(Sync *sync, const Frame *frame) {
 
         switch (frame->kind) {
         case FRAME_ADVERT:
-                sync_refresh(sync, &frame->public_key, true);
+                sync_refresh(sync, &frame->public_key, REFRESH_HEARD);
+                requests_advert(radio->requests, &frame->public_key, NULL);
                 break;
         case FRAME_PATH_UPDATED:
-                sync_refresh(sync, &frame->public_key, false);
+                sync_refresh(sync, &frame->public_key, REFRESH_PATH);
                 break;
         case FRAME_NEW_ADVERT:
                 sync_new_advert(sync, frame);
@@ -594,6 +698,9 @@ void sync_frame(Sync *sync, const Frame *frame) {
                 sync_contact_deleted(sync, &frame->public_key);
                 break;
         case FRAME_CONTACTS_FULL:
+                radio_log(radio, LOG_INFO, 0,
+                          "the radio's table of contacts is full: it heard a node and could not "
+                          "store it");
                 if (o && o->contacts_full)
                         o->contacts_full(radio, userdata);
                 break;

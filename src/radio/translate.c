@@ -28,6 +28,20 @@ Contact *translate_contact(const Frame *frame) {
         return contact;
 }
 
+void translate_record(const Contact *contact, ContactRecord *ret) {
+        *ret = (ContactRecord){
+                        .key = contact->key,
+                        .type = contact->type,
+                        .flags = contact->flags,
+                        .path_len = contact->path_len,
+                        .name = contact->name,
+                        .last_advert = contact->last_advert,
+                        .lat_e6 = contact->lat_e6,
+                        .lon_e6 = contact->lon_e6,
+        };
+        memcpy(ret->path, contact->path, sizeof(ret->path));
+}
+
 ChannelKind translate_channel_kind(const char *name, const uint8_t secret[CHANNEL_SECRET_SIZE]) {
         uint8_t derived[SECRET_SIZE];
 
