@@ -57,6 +57,7 @@ class Tests(Case):
         """A cut link: the state says why, the objects stay, and it comes back by itself."""
         sim, client = self.start()
         before = set(client.tree())
+        client.settle()
         mark = len(client.signals)
         sim.control("link", action="drop")
         lost = client.wait_signal("StateChanged", "Radio", RADIO, lambda old, new, *_: new == "waiting", since=mark)
@@ -224,7 +225,7 @@ class Tests(Case):
         client.wait(lambda: set(client.contacts()) - before, "the new contact")
         (key,) = set(client.contacts()) - before
         self.assertEqual(client.contacts()[key]["Name"], "Newcomer")
-        self.assertTrue(client.find_signals("AdvertHeard", "Contacts", RADIO))
+        client.wait_signal("AdvertHeard", "Contacts", RADIO)
 
     def test_storage_full(self):
         """No room on the disk: nothing is popped, the reason says so; with room again nothing was lost."""
