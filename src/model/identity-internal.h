@@ -80,7 +80,14 @@ int identity_write_begin_alone(Identity *identity);
 /* The store is open and knows us. */
 int identity_ready(Identity *identity);
 
+/* -- identity-events.c ------------------------------------------------------- */
+
+GPtrArray *identity_new_events(void);
 Event *identity_add_event(Identity *identity, EventKind kind);
+/* The write is durable: tells the observer. */
+void identity_finish_events(Identity *identity);
+/* It is not: the memory is what it was at its begin. */
+void identity_undo_events(Identity *identity);
 
 /* -- identity-contacts.c --------------------------------------------------- */
 

@@ -37,6 +37,7 @@ struct Store {
         GHashTable *statements; /* static SQL → sqlite3_stmt */
         unsigned n_queries;     /* statements in use */
         bool in_transaction;
+        bool commit_failed; /* in the transaction that is to be rolled back */
         bool opening;
         bool damaged;         /* seen, not set aside yet */
         bool history_pending; /* set aside, but the clients do not know yet: no new file could be made */
@@ -207,8 +208,9 @@ int store_add_token(Store *store, int64_t identity, uint32_t uid, const char *to
 
 /* -- store-lists.c ------------------------------------------------------------ */
 
+/* At most limit messages out of max_rows rows; *ret_next is the last one looked at, or 0 at the end. */
 int store_list_messages(Store *store, int64_t identity, const MessageFilter *filter, uint64_t from,
-                        bool newer, size_t limit, GPtrArray *to);
+                        bool newer, size_t limit, size_t max_rows, uint64_t *ret_next, GPtrArray *to);
 int store_list_open(Store *store, int64_t identity, size_t limit, GArray *to);   /* oldest first */
 int store_list_unread(Store *store, int64_t identity, size_t limit, GArray *to); /* newest first */
 int store_last_message(Store *store, int64_t identity, uint64_t *ret);           /* 0: none */

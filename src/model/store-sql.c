@@ -276,8 +276,10 @@ int store_commit(Store *store) {
         g_assert(store->in_transaction);
 
         r = store_exec(store, "COMMIT");
-        if (r < 0)
+        if (r < 0) {
+                store->commit_failed = true;
                 return r;
+        }
 
         store->in_transaction = false;
         store->last_error = 0;
@@ -301,8 +303,9 @@ void store_rollback(Store *store) {
                 /* Some errors have rolled back already. */
                 if (!sqlite3_get_autocommit(store->db))
                         (void) sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-                if (store->last_error == -EIO && !store->damaged)
+                if (store->commit_failed && !store->damaged)
                         overwrite_tail(store);
         }
+        store->commit_failed = false;
         store_settle(store);
 }
