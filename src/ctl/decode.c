@@ -127,9 +127,15 @@ static void decode_piece(Decoder *decoder, const uint8_t *data, size_t size) {
 }
 
 static void finish_stream(Decoder *decoder) {
-        if (!framer_pending(&decoder->app) && !framer_pending(&decoder->radio))
-                return;
-        print_error(decoder, "the last frame is incomplete");
+        size_t noise = framer_noise(&decoder->app) + framer_noise(&decoder->radio);
+
+        if (noise > 0) {
+                g_autofree char *text = g_strdup_printf("%zu bytes stand outside of frames", noise);
+
+                print_error(decoder, text);
+        }
+        if (framer_pending(&decoder->app) || framer_pending(&decoder->radio))
+                print_error(decoder, "the last frame is incomplete");
 }
 
 /* Digits without the blanks and colons that people and tools put between them. */

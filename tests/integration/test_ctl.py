@@ -230,6 +230,10 @@ class Tests(Case):
         self.assertEqual(result.returncode, 1)
         self.assertIn("error", json.loads(result.stdout))
 
+        result = decode("--stream", "--json", "0a83", "3e01000a")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(["error" in json.loads(line) for line in result.stdout.splitlines()], [False, True])
+
         # what the bytes do not tell: 100 s of receiving, or 100 posts
         status = "8700" + "c524c5c0cc02" + "1010" + "00" * 6 + "32" + "00" * 11 + "c8" + "00" * 27 + "64" + "00" * 11
         for node, layout in (("repeater", "repeater_old"), ("room", "room")):
