@@ -3,7 +3,7 @@
 
 /* Sending: a pool of 16 packets, priorities, air time, duty cycle. */
 
-#define PREAMBLE_SYMBOLS       36
+#define PREAMBLE_SYMBOLS       32
 #define DUTY_WINDOW_MSEC       3600000.0
 #define BUDGET_RESERVE_MSEC    100.0
 #define LOW_RATE_SYMBOL_MSEC   16.0

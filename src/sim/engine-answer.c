@@ -201,7 +201,7 @@ size_t engine_telemetry(const Engine *e, bool own, uint8_t permissions, uint8_t 
 
         writer_init(&w, ret, capacity);
         lpp_value(&w, LPP_SELF, LPP_VOLTAGE, e->battery / 10U, 2);
-        if (own)
+        if (own && e->traits->has_temperature)
                 lpp_value(&w, LPP_SELF, LPP_TEMPERATURE, 310, 2);
         if (permissions & PERMISSION_LOCATION && e->prefs.gps)
                 lpp_position(&w, e->prefs.lat, e->prefs.lon);
@@ -211,7 +211,7 @@ size_t engine_telemetry(const Engine *e, bool own, uint8_t permissions, uint8_t 
                 lpp_value(&w, LPP_SENSOR, LPP_BAROMETER, 10132, 2);
         }
         /* Others get it behind the sensors. */
-        if (!own)
+        if (!own && e->traits->has_temperature)
                 lpp_value(&w, LPP_SELF, LPP_TEMPERATURE, 310, 2);
 
         return w.size;

@@ -32,10 +32,10 @@ typedef struct FirmwareTraits {
         bool has_receive_errors;
         bool uses_own_clock_for_cli;
         bool has_unscoped;
-        bool ack_has_tail;  /* two bytes after an acknowledgement */
-        bool added_are_new; /* NEW_ADVERT also for what was added */
-        bool keeps_lastmod; /* command 9 has no time of its own */
-        bool checks_keys;   /* of command 24 */
+        bool ack_has_tail;    /* two bytes after an acknowledgement */
+        bool keeps_lastmod;   /* command 9 has no time of its own */
+        bool has_temperature; /* of the processor, in telemetry */
+        bool checks_keys;     /* of command 24 */
         uint8_t sf_min;
         uint32_t freq_min; /* kHz */
 } FirmwareTraits;

@@ -63,7 +63,7 @@ static void announce(Engine *e, const EngineContact *contact, bool is_new, const
         }
 
         note_advert_path(e, &contact->key, packet);
-        if (!is_new || e->traits->added_are_new)
+        if (!is_new)
                 contacts_changed(e);
 }
 
@@ -125,7 +125,6 @@ static void keep_card(Engine *e, const PublicKey *key, const AirPacket *packet) 
 void engine_on_advert(Engine *e, const AirPacket *packet) {
         EngineContact *contact;
         AirAdvert advert;
-        bool is_new;
 
         if (air_read_advert(packet, &advert) < 0 || advert.name[0] == 0)
                 return;
@@ -139,7 +138,6 @@ void engine_on_advert(Engine *e, const AirPacket *packet) {
                 contact = NULL;
         }
 
-        is_new = !contact && e->traits->added_are_new;
         if (!contact) {
                 contact = admit(e, &advert, packet);
                 if (!contact)
@@ -148,7 +146,7 @@ void engine_on_advert(Engine *e, const AirPacket *packet) {
 
         keep_card(e, &advert.key, packet);
         fill_from_advert(e, contact, &advert);
-        announce(e, contact, is_new, packet);
+        announce(e, contact, false, packet);
 }
 
 /* A path back to the sender, with an acknowledgement or an answer inside. */

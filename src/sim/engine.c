@@ -7,7 +7,6 @@ const FirmwareTraits firmware_traits[_ENGINE_FIRMWARE_MAX] = {
                 [ENGINE_FIRMWARE_1_7_4] =
                                 {
                                                 .name = "v1.7.4",
-                                                .added_are_new = true,
                                                 .keeps_lastmod = true,
                                                 .sf_min = 7,
                                                 .freq_min = 300000,
@@ -20,7 +19,6 @@ const FirmwareTraits firmware_traits[_ENGINE_FIRMWARE_MAX] = {
                 [ENGINE_FIRMWARE_1_9_0] =
                                 {
                                                 .name = "v1.9.0",
-                                                .added_are_new = true,
                                                 .sf_min = 7,
                                                 .freq_min = 300000,
                                                 .build_date = "28 Sep 2025",
@@ -53,6 +51,7 @@ const FirmwareTraits firmware_traits[_ENGINE_FIRMWARE_MAX] = {
                 [ENGINE_FIRMWARE_1_17_1] =
                                 {
                                                 .name = "v1.17.1",
+                                                .has_temperature = true,
                                                 .checks_keys = true,
                                                 .sf_min = 5,
                                                 .freq_min = 150000,
@@ -126,7 +125,8 @@ uint32_t engine_clock(const Engine *e) {
 
 void engine_set_clock(Engine *e, uint32_t epoch) {
         e->clock_base = epoch;
-        e->clock_set_at = e->now;
+        /* Seconds go on at the same beat. */
+        e->clock_set_at = e->now - (e->now - e->clock_set_at) % 1000;
 }
 
 uint32_t engine_clock_unique(Engine *e) {

@@ -27,7 +27,7 @@ static const char description[] =
                 "Without a scenario the mesh has five contacts and some more, and one of them\n"
                 "writes as soon as an app is through with its start. See meshcore-sim(1).";
 
-static char *option_tcp, *option_pty, *option_firmware, *option_scenario, *option_control;
+static char *option_tcp, *option_pty, *option_firmware, *option_scenario, *option_replay, *option_control;
 static gint64 option_seed = 1;
 static double option_speed = 1.0;
 static gboolean option_verbose, option_version;
@@ -41,6 +41,8 @@ static const GOptionEntry entries[] = {
                  "1.7.4, 1.9.0, 1.14.1 or 1.17.1 (default)", "VERSION"},
                 {"scenario", 0, 0, G_OPTION_ARG_FILENAME, &option_scenario, "The mesh and what happens in it",
                  "FILE"},
+                {"replay", 0, 0, G_OPTION_ARG_FILENAME, &option_replay, "Be the radio of a recorded session",
+                 "TRANSCRIPT"},
                 {"control", 0, 0, G_OPTION_ARG_FILENAME, &option_control, "Take commands on this socket",
                  "SOCKET"},
                 {"seed", 0, 0, G_OPTION_ARG_INT64, &option_seed, "Of everything random", "N"},
@@ -67,6 +69,8 @@ static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
                 return 0;
         if (!option_tcp == !option_pty)
                 return log_at(LOG_ERR, EINVAL, "Give --tcp ADDRESS:PORT or --pty LINK; see --help");
+        if (option_scenario && option_replay)
+                return log_at(LOG_ERR, EINVAL, "--scenario and --replay exclude each other");
         if (!(option_speed > 0))
                 return log_at(LOG_ERR, EINVAL, "--speed is a number above 0");
 
@@ -75,6 +79,7 @@ static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
                         .pty = option_pty,
                         .firmware = engine_firmware_from_string(option_firmware ?: "1.17.1"),
                         .scenario = option_scenario,
+                        .replay = option_replay,
                         .seed = (uint64_t) option_seed,
                         .speed = option_speed,
                         .verbose = option_verbose,

@@ -147,13 +147,19 @@ static int read_events(Scenario *scenario, const char *path) {
         return 0;
 }
 
-int scenario_load(const char *path, Scenario **ret) {
-        g_autoptr(Scenario) scenario = g_new0(Scenario, 1);
-        g_autoptr(GError) error = NULL;
-        int r;
+Scenario *scenario_new(void) {
+        Scenario *scenario = g_new0(Scenario, 1);
 
         scenario->file = g_key_file_new();
         scenario->events = g_ptr_array_new_with_free_func((GDestroyNotify) event_free);
+        return scenario;
+}
+
+int scenario_load(const char *path, Scenario **ret) {
+        g_autoptr(Scenario) scenario = scenario_new();
+        g_autoptr(GError) error = NULL;
+        int r;
+
         if (path)
                 g_key_file_load_from_file(scenario->file, path, G_KEY_FILE_NONE, &error);
         else

@@ -21,6 +21,8 @@ typedef struct Scenario {
         GPtrArray *events; /* ScenarioEvent */
 } Scenario;
 
+/* One in which nothing is and nothing happens. */
+Scenario *scenario_new(void);
 /* Path NULL: the small mesh that is built in. Logs what is wrong. */
 int scenario_load(const char *path, Scenario **ret);
 Scenario *scenario_free(Scenario *scenario);

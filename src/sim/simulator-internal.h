@@ -2,6 +2,7 @@
 #pragma once
 
 #include "macros.h"
+#include "replay.h"
 #include "sim-link.h"
 #include "simulator.h"
 
@@ -19,6 +20,8 @@ struct Simulator {
         Engine *engine;
         Mesh *mesh;
         Scenario *scenario;
+        Transcript *transcript;
+        Replay *replay;
         bool verbose;
 
         uint64_t start; /* µs */

@@ -101,7 +101,7 @@ static void emit(void *userdata, const uint8_t *frame, size_t size) {
                                                              (uint8_t) (size >> 8)};
         OutFrame *out;
 
-        if (sim->restarting || !sim_link_has_client(sim->link))
+        if (sim->restarting || !sim->link || !sim_link_has_client(sim->link))
                 return;
 
         show(sim, "<", frame_code_to_string(frame[0]) ?: "?", frame, size);
@@ -136,6 +136,19 @@ static bool may_emit(void *userdata) {
         return !sim->delaying && sim_link_pending(sim->link) < PENDING_MAX;
 }
 
+/* The clock is the engine's, and may go where the app wants it: the recording
+ * is of another time. */
+static bool answer_from_recording(Simulator *sim, const uint8_t *frame, size_t size) {
+        if (frame[0] == CMD_GET_DEVICE_TIME)
+                return false;
+        if (frame[0] == CMD_SET_DEVICE_TIME && size >= 5) {
+                engine_set_clock(sim->engine, 0);
+                return false;
+        }
+
+        return replay_command(sim->replay, frame, size);
+}
+
 static void on_command(void *userdata, const uint8_t *frame, size_t size) {
         Simulator *sim = userdata;
         bool was_empty = engine_queue_length(sim->engine) == 0;
@@ -149,7 +162,8 @@ static void on_command(void *userdata, const uint8_t *frame, size_t size) {
 
         engine_advance(sim->engine, simulator_now(sim));
         sim->mute_reply = sim->muted[frame[0]];
-        engine_command(sim->engine, frame, size);
+        if (!sim->replay || !answer_from_recording(sim, frame, size))
+                engine_command(sim->engine, frame, size);
         sim->mute_reply = false;
 
         if (frame[0] == CMD_SYNC_NEXT_MESSAGE && was_empty && !sim->synced) {
@@ -160,8 +174,17 @@ static void on_command(void *userdata, const uint8_t *frame, size_t size) {
 
 static bool on_step(void *userdata) {
         Simulator *sim = userdata;
+        const uint8_t *frame;
+        size_t size;
 
-        return !sim->restarting && engine_step(sim->engine);
+        if (sim->restarting)
+                return false;
+        if (sim->replay && replay_next(sim->replay, &frame, &size)) {
+                (void) port_write_frame(sim->port, frame, size);
+                return true;
+        }
+
+        return engine_step(sim->engine);
 }
 
 /* line → port */
@@ -178,6 +201,8 @@ static void on_disconnected(void *userdata) {
         Simulator *sim = userdata;
 
         port_disconnect(sim->port);
+        if (sim->replay)
+                replay_disconnected(sim->replay);
         g_queue_clear_full(&sim->in_flight, g_free);
 }
 
@@ -273,19 +298,53 @@ void simulator_run(Simulator *sim) {
         arm(sim);
 }
 
+static const PortCallbacks port_callbacks = {
+                .command = on_command,
+                .step = on_step,
+                .emit = emit,
+                .may_emit = may_emit,
+};
+
+static const EngineCallbacks engine_callbacks = {
+                .write_frame = engine_write_frame,
+                .is_connected = engine_is_connected,
+                .transmit = engine_transmit,
+                .restart = engine_restart,
+};
+
+/* The radio of a recording, and nobody around it. */
+static int make_recorded_radio(Simulator *sim, const SimulatorConfig *config,
+                               const ScenarioOptions *options) {
+        g_autofree char *name = NULL;
+        EngineConfig engine = {
+                        .firmware = options->firmware,
+                        .seed = options->seed,
+                        .queue_size = options->kind == PORT_WIFI ? 256 : 16,
+                        .max_contacts = 350,
+                        .max_channels = 40,
+                        .speed = options->speed,
+        };
+        int r;
+
+        r = transcript_load(config->replay, &sim->transcript);
+        if (r < 0)
+                return r;
+
+        transcript_configure(sim->transcript, &engine, &name);
+        sim->scenario = scenario_new();
+        sim->port = port_new(options->kind, engine_firmware_frame_max(engine.firmware), &port_callbacks, sim);
+        sim->engine = engine_new(&engine, &engine_callbacks, sim, 0);
+        transcript_teach_settings(sim->transcript, sim->engine);
+        transcript_teach_contacts(sim->transcript, sim->engine, true);
+        transcript_teach_channels(sim->transcript, sim->engine);
+        transcript_teach_cards(sim->transcript, sim->engine);
+        sim->replay = replay_new(sim->transcript);
+        sim->mesh = mesh_new(sim->engine, options->seed, options->speed, 0, engine.epoch);
+        port_reset(sim->port);
+        return 0;
+}
+
 static int make_radio(Simulator *sim, const SimulatorConfig *config) {
-        static const EngineCallbacks engine_callbacks = {
-                        .write_frame = engine_write_frame,
-                        .is_connected = engine_is_connected,
-                        .transmit = engine_transmit,
-                        .restart = engine_restart,
-        };
-        static const PortCallbacks port_callbacks = {
-                        .command = on_command,
-                        .step = on_step,
-                        .emit = emit,
-                        .may_emit = may_emit,
-        };
         ScenarioOptions options = {
                         .firmware = config->firmware,
                         .kind = config->tcp ? PORT_WIFI : PORT_SERIAL,
@@ -295,18 +354,25 @@ static int make_radio(Simulator *sim, const SimulatorConfig *config) {
         };
         int r;
 
-        r = scenario_load(config->scenario, &sim->scenario);
-        if (r < 0)
-                return r;
+        if (config->replay) {
+                r = make_recorded_radio(sim, config, &options);
+        } else {
+                r = scenario_load(config->scenario, &sim->scenario);
+                if (r < 0)
+                        return r;
 
-        sim->port = port_new(options.kind, engine_firmware_frame_max(config->firmware), &port_callbacks, sim);
-        r = scenario_make_engine(sim->scenario, &options, &engine_callbacks, sim, &sim->engine);
+                sim->port = port_new(options.kind, engine_firmware_frame_max(config->firmware),
+                                     &port_callbacks, sim);
+                r = scenario_make_engine(sim->scenario, &options, &engine_callbacks, sim, &sim->engine);
+                if (r >= 0)
+                        r = scenario_make_mesh(sim->scenario, &options, sim->engine, &sim->mesh);
+        }
         if (r < 0)
                 return r;
 
         sim->fired = g_array_new(FALSE, TRUE, sizeof(bool));
         g_array_set_size(sim->fired, sim->scenario->events->len);
-        return scenario_make_mesh(sim->scenario, &options, sim->engine, &sim->mesh);
+        return 0;
 }
 
 static int make_line(Simulator *sim, const SimulatorConfig *config) {
@@ -362,6 +428,8 @@ Simulator *simulator_free(Simulator *sim) {
         engine_free(sim->engine);
         port_free(sim->port);
         scenario_free(sim->scenario);
+        replay_free(sim->replay);
+        transcript_free(sim->transcript);
         if (sim->fired)
                 g_array_unref(sim->fired);
         g_queue_clear_full(&sim->in_flight, g_free);

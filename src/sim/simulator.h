@@ -17,6 +17,7 @@ typedef struct SimulatorConfig {
         const char *pty; /* or the symbolic link */
         EngineFirmware firmware;
         const char *scenario; /* NULL: built in */
+        const char *replay;   /* a recording instead of the scenario, or NULL */
         uint64_t seed;
         double speed;
         bool verbose;

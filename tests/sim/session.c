@@ -2,12 +2,12 @@
 #include "session.h"
 
 #include <check.h>
-#include <json-glib/json-glib.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hex.h"
 #include "macros.h"
+#include "transcript.h"
 
 #define CONTACT_SIZE 148
 #define BOOT_MSEC    1000000
@@ -15,21 +15,10 @@
         0x6b /* all radios lived in the same weeks: so a tag that is a time is told from others \
               */
 
-typedef struct Record {
-        double t;
-        bool from_app;
-        int64_t connection;
-        uint8_t data[512];
-        size_t size;
-        const uint8_t *frame; /* radio to app: without header */
-        size_t frame_size;
-        bool broken;    /* no frame at all */
-        bool announced; /* a message that a push told of */
-} Record;
-
 typedef struct Session {
         const SessionSpec *spec;
-        GArray *records; /* Record */
+        Transcript *records;
+        bool *announced; /* messages that a push told of */
         Engine *engine;
         Port *port;
         GQueue emitted; /* GBytes */
@@ -49,66 +38,16 @@ static char *transcript_path(const char *name) {
         return g_build_filename(getenv("MESHCORED_TRANSCRIPTS") ?: "tests/data/transcripts", file, NULL);
 }
 
-static void read_record(GArray *records, const char *line) {
-        g_autoptr(JsonParser) parser = json_parser_new();
-        Record record = {};
-        JsonObject *object;
-        const char *hex;
-        int n;
+static Transcript *read_transcript(const char *name) {
+        g_autofree char *path = transcript_path(name);
+        Transcript *transcript = NULL;
 
-        ck_assert(json_parser_load_from_data(parser, line, -1, NULL));
-        object = json_node_get_object(json_parser_get_root(parser));
-        hex = json_object_get_string_member(object, "hex");
-        n = hex_decode(hex, strlen(hex), record.data, sizeof(record.data));
-        if (n < 0)
-                record.broken = true;
-        record.size = n < 0 ? 0 : (size_t) n;
-        record.t = json_object_get_double_member(object, "t");
-        record.from_app = g_str_equal(json_object_get_string_member(object, "dir"), "app>radio");
-        record.connection = json_object_get_int_member_with_default(object, "conn", 1);
-        if (!record.from_app) {
-                if (record.size < 4 || record.data[0] != '>' ||
-                    (size_t) (record.data[1] | record.data[2] << 8) + 3 != record.size)
-                        record.broken = true;
-                record.frame_size = record.broken ? 0 : record.size - 3;
-        }
-        g_array_append_val(records, record);
-}
-
-static GArray *read_transcript(const char *name) {
-        g_autofree char *path = transcript_path(name), *text = NULL;
-        GArray *records = g_array_new(FALSE, FALSE, sizeof(Record));
-        g_auto(GStrv) lines = NULL;
-
-        ck_assert_msg(g_file_get_contents(path, &text, NULL, NULL), "cannot read %s", path);
-        lines = g_strsplit(text, "\n", -1);
-        for (char **line = lines; *line; line++)
-                if (**line)
-                        read_record(records, *line);
-
-        for (guint i = 0; i < records->len; i++) {
-                Record *record = &g_array_index(records, Record, i);
-
-                record->frame = record->data + 3;
-        }
-
-        return records;
+        ck_assert_msg(transcript_load(path, &transcript) == 0, "cannot read %s", path);
+        return transcript;
 }
 
 static uint32_t u32_at(const uint8_t *p) {
         return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 | (uint32_t) p[3] << 24;
-}
-
-/* The first frame of the radio with that code, or NULL. */
-static const Record *find_reply(const GArray *records, uint8_t code) {
-        for (guint i = 0; i < records->len; i++) {
-                const Record *record = &g_array_index(records, Record, i);
-
-                if (!record->from_app && !record->broken && record->frame[0] == code)
-                        return record;
-        }
-
-        return NULL;
 }
 
 /* the radio that was recorded */
@@ -155,80 +94,15 @@ static bool on_may_emit(void *userdata) {
         return g_queue_is_empty(&s->emitted);
 }
 
-/* The radio's clock at the beginning: from the first answer that tells it. */
-static uint32_t learn_clock(const Session *s) {
-        const Record *time = find_reply(s->records, RESP_CURR_TIME), *record;
-        uint32_t latest = 0;
-
-        if (time)
-                return u32_at(time->frame + 1) - (uint32_t) time->t;
-
-        /* Tags of requests are the clock, those of texts are not: a plausible
-         * year tells. */
-        for (guint i = 0; i < s->records->len; i++) {
-                record = &g_array_index(s->records, Record, i);
-                if (record->from_app || record->broken)
-                        continue;
-                if (record->frame[0] == RESP_SENT && record->frame[5] == CLOCK_BYTE && record->frame[4] == 0)
-                        return u32_at(record->frame + 2) - (uint32_t) record->t;
-                if (record->frame[0] == RESP_END_OF_CONTACTS && record->frame_size == 5)
-                        latest = latest != 0 ? latest : u32_at(record->frame + 1) - (uint32_t) record->t;
-                if ((record->frame[0] == RESP_CONTACT || record->frame[0] == PUSH_NEW_ADVERT) &&
-                    latest == 0 && record->frame_size == CONTACT_SIZE)
-                        latest = u32_at(record->frame + 144) - (uint32_t) record->t;
-                if (record->frame[0] == RESP_EXPORT_CONTACT && latest == 0)
-                        latest = u32_at(record->frame + 35);
-        }
-
-        return latest != 0 ? latest : 0x6b006a00;
-}
-
-static void learn_contact(Session *s, const uint8_t *frame) {
-        EngineContact contact = {
-                        .type = frame[33],
-                        .flags = frame[34],
-                        .out_path_len = frame[35],
-                        .last_advert = u32_at(frame + 132),
-                        .lat = (int32_t) u32_at(frame + 136),
-                        .lon = (int32_t) u32_at(frame + 140),
-                        .lastmod = u32_at(frame + 144),
-        };
-
-        memcpy(contact.key.bytes, frame + 1, PUBLIC_KEY_SIZE);
-        memcpy(contact.out_path, frame + 36, PATH_SIZE_MAX);
-        memcpy(contact.name, frame + 100, NAME_FIELD_SIZE);
-        /* When a contact is told twice, the first time counts. */
-        if (!engine_find_contact(s->engine, &contact.key))
-                ck_assert_int_eq(engine_put_contact(s->engine, &contact), 0);
-}
-
-/* Of the first whole dump of a recording, or all that it tells. */
-static void learn_contacts_of(Session *s, const GArray *records, bool all) {
-        bool in_dump = false;
-
-        for (guint i = 0; i < records->len; i++) {
-                const Record *record = &g_array_index(records, Record, i);
-
-                if (record->from_app || record->broken)
-                        continue;
-                if (record->frame[0] == RESP_CONTACTS_START)
-                        in_dump = true;
-                else if (record->frame[0] == RESP_END_OF_CONTACTS && in_dump && !all)
-                        return;
-                else if (record->frame[0] == RESP_CONTACT && (in_dump || all))
-                        learn_contact(s, record->frame);
-        }
-}
-
 static void learn_contacts(Session *s) {
         g_auto(GStrv) others = s->spec->contacts ? g_strsplit(s->spec->contacts, ",", -1) : NULL;
 
         if (!others)
-                learn_contacts_of(s, s->records, false);
+                transcript_teach_contacts(s->records, s->engine, false);
         for (char **other = others; other && *other; other++) {
-                g_autoptr(GArray) records = read_transcript(*other);
+                g_autoptr(Transcript) told = read_transcript(*other);
 
-                learn_contacts_of(s, records, true);
+                transcript_teach_contacts(told, s->engine, true);
         }
 }
 
@@ -258,93 +132,24 @@ static void learn_paths(Session *s) {
         }
 }
 
-static size_t app_payload(const Record *record, const uint8_t **ret) {
-        *ret = record->data + 3;
-        return record->size > 3 ? record->size - 3 : 0;
-}
-
-/* Channels as they were before the app wrote them. */
-static void learn_channels(Session *s) {
-        bool written[256] = {};
-        uint8_t asked = 0;
-
-        for (guint i = 0; i < s->records->len; i++) {
-                const Record *record = &g_array_index(s->records, Record, i);
-                const uint8_t *payload;
-
-                if (record->from_app && app_payload(record, &payload) >= 2) {
-                        asked = payload[1];
-                        if (payload[0] == CMD_SET_CHANNEL)
-                                written[asked] = true;
-                } else if (!record->from_app && !record->broken && record->frame[0] == RESP_CHANNEL_INFO &&
-                           record->frame_size == 50 && !written[record->frame[1]]) {
-                        char name[NAME_FIELD_SIZE + 1] = {};
-
-                        memcpy(name, record->frame + 2, NAME_FIELD_SIZE);
-                        (void) engine_set_channel(s->engine, record->frame[1], name, record->frame + 34);
-                        written[record->frame[1]] = true;
-                }
-        }
-}
-
-/* Cards that the radio had, from what it exports. */
-static void learn_cards(Session *s) {
-        for (guint i = 0; i < s->records->len; i++) {
-                const Record *record = &g_array_index(s->records, Record, i);
-                AirPacket packet;
-                PublicKey key;
-
-                if (record->from_app || record->broken || record->frame[0] != RESP_EXPORT_CONTACT ||
-                    air_parse_card(record->frame + 1, record->frame_size - 1, &packet) < 0)
-                        continue;
-                memcpy(key.bytes, packet.payload, PUBLIC_KEY_SIZE);
-                engine_put_card(s->engine, &key, record->frame + 1, record->frame_size - 1);
-        }
-}
-
-static SimIdentity learn_identity(const Session *s) {
-        const Record *self = find_reply(s->records, RESP_SELF_INFO);
-        SimIdentity identity = sim_identity_from_text("stand-in");
-        const Record *exported = find_reply(s->records, RESP_PRIVATE_KEY);
-
-        if (exported) {
-                ck_assert_int_eq(sim_identity_from_private(exported->frame + 1, true, &identity), 0);
-                ck_assert(!self || memcmp(self->frame + 4, identity.key.bytes, PUBLIC_KEY_SIZE) == 0);
-        } else if (self) {
-                /* The private key stays that of another: secrets and
-                 * signatures differ from the recorded ones. */
-                memcpy(identity.key.bytes, self->frame + 4, PUBLIC_KEY_SIZE);
-        }
-
-        return identity;
-}
-
-static bool is_message(const Record *record) {
-        static const uint8_t codes[] = {RESP_CONTACT_MSG_RECV, RESP_CHANNEL_MSG_RECV,
-                                        RESP_CONTACT_MSG_RECV_V3, RESP_CHANNEL_MSG_RECV_V3,
-                                        RESP_CHANNEL_DATA_RECV};
-
-        return !record->from_app && !record->broken && memchr(codes, record->frame[0], sizeof(codes));
-}
-
 /* Each push announces one message; what is handed over beyond that came
  * while nobody listened. */
 static void mark_announced(const Session *s) {
         unsigned announced = 0;
 
-        for (guint i = 0; i < s->records->len; i++) {
-                Record *record = &g_array_index(s->records, Record, i);
+        for (guint i = 0; i < transcript_length(s->records); i++) {
+                const TranscriptRecord *record = transcript_at(s->records, i);
 
-                if (!record->from_app && !record->broken && record->frame[0] == PUSH_MSG_WAITING)
+                if (transcript_is(record, PUSH_MSG_WAITING))
                         announced++;
-                if (is_message(record) && announced > 0) {
-                        record->announced = true;
+                if (transcript_is_message(record) && announced > 0) {
+                        s->announced[i] = true;
                         announced--;
                 }
         }
 }
 
-static void queue_silently(Session *s, const Record *record) {
+static void queue_silently(Session *s, const TranscriptRecord *record) {
         s->silent = true;
         engine_queue_frame(s->engine, record->frame, record->frame_size);
         s->silent = false;
@@ -352,24 +157,23 @@ static void queue_silently(Session *s, const Record *record) {
 
 /* Messages that were there when the recording began. */
 static void learn_messages(Session *s) {
-        for (guint i = 0; i < s->records->len; i++) {
-                const Record *record = &g_array_index(s->records, Record, i);
+        for (guint i = 0; i < transcript_length(s->records); i++) {
+                const TranscriptRecord *record = transcript_at(s->records, i);
 
-                if (record->connection != g_array_index(s->records, Record, 0).connection ||
-                    record->announced)
+                if (record->connection != transcript_at(s->records, 0)->connection || s->announced[i])
                         break;
-                if (is_message(record)) {
+                if (transcript_is_message(record)) {
                         queue_silently(s, record);
                         s->n_waiting++;
                 }
         }
 }
 
-static const Record *effect(const Session *s, guint from, uint8_t code) {
-        for (guint i = from + 1; i < s->records->len; i++) {
-                const Record *record = &g_array_index(s->records, Record, i);
+static const TranscriptRecord *effect(const Session *s, guint from, uint8_t code) {
+        for (guint i = from + 1; i < transcript_length(s->records); i++) {
+                const TranscriptRecord *record = transcript_at(s->records, i);
 
-                if (record->from_app || record->broken)
+                if (record->from_app || record->frame_size == 0)
                         continue;
                 if (record->frame[0] == PUSH_LOG_RX_DATA)
                         return NULL;
@@ -382,14 +186,14 @@ static const Record *effect(const Session *s, guint from, uint8_t code) {
 
 /* Adverts that had no effect: the radio knew newer ones. */
 static void learn_adverts(Session *s) {
-        for (guint i = 0; i < s->records->len; i++) {
-                const Record *record = &g_array_index(s->records, Record, i);
+        for (guint i = 0; i < transcript_length(s->records); i++) {
+                const TranscriptRecord *record = transcript_at(s->records, i);
                 const EngineContact *known;
                 EngineContact changed;
                 AirPacket packet;
                 AirAdvert advert;
 
-                if (record->from_app || record->broken || record->frame[0] != PUSH_LOG_RX_DATA ||
+                if (!transcript_is(record, PUSH_LOG_RX_DATA) ||
                     air_parse(record->frame + 3, record->frame_size - 3, &packet) < 0 ||
                     air_read_advert(&packet, &advert) < 0 || effect(s, i, PUSH_ADVERT) ||
                     effect(s, i, PUSH_NEW_ADVERT))
@@ -405,9 +209,9 @@ static void learn_adverts(Session *s) {
 
 /* A table without a free place: first the contact that has to go. */
 static void fill_table(Session *s) {
-        const Record *deleted = find_reply(s->records, PUSH_CONTACT_DELETED);
+        const TranscriptRecord *deleted = transcript_find(s->records, PUSH_CONTACT_DELETED);
         EngineContact filler = {.type = NODE_CHAT, .out_path_len = PATH_LEN_NONE, .lastmod = 1};
-        const Record *added = find_reply(s->records, PUSH_NEW_ADVERT);
+        const TranscriptRecord *added = transcript_find(s->records, PUSH_NEW_ADVERT);
 
         memcpy(filler.key.bytes, deleted->frame + 1, PUBLIC_KEY_SIZE);
         ck_assert_int_eq(engine_put_contact(s->engine, &filler), 0);
@@ -421,15 +225,6 @@ static void fill_table(Session *s) {
         }
 }
 
-static void learn_settings(Session *s, const Record *self) {
-        const uint8_t other[] = {CMD_SET_OTHER_PARAMS, self->frame[47], self->frame[46], self->frame[45],
-                                 self->frame[44]};
-
-        engine_set_position(s->engine, (int32_t) u32_at(self->frame + 36),
-                            (int32_t) u32_at(self->frame + 40));
-        engine_command(s->engine, other, sizeof(other));
-}
-
 static void forget_emitted(Session *s) {
         g_queue_clear_full(&s->emitted, (GDestroyNotify) g_bytes_unref);
 }
@@ -439,37 +234,31 @@ static void session_setup(Session *s) {
                         .write_frame = on_write, .is_connected = on_is_connected, .restart = on_restart};
         static const PortCallbacks port_callbacks = {
                         .command = on_command, .step = on_step, .emit = on_emit, .may_emit = on_may_emit};
-        const Record *self = find_reply(s->records, RESP_SELF_INFO);
-        const Record *info = find_reply(s->records, RESP_DEVICE_INFO);
-        g_autofree char *name =
-                        self ? g_strndup((const char *) self->frame + 58, self->frame_size - 58) : NULL;
+        g_autofree char *name = NULL;
         EngineConfig config = {
                         .firmware = s->spec->firmware,
                         .seed = 1,
-                        .identity = learn_identity(s),
-                        .name = name,
                         .queue_size = s->spec->kind == PORT_WIFI ? 256 : 16,
-                        .max_contacts = info ? info->frame[2] * 2U : 350,
-                        .max_channels = info ? info->frame[3] : 40,
-                        .epoch = learn_clock(s),
+                        .max_contacts = 350,
+                        .max_channels = 40,
                         .speed = s->spec->speed > 0 ? s->spec->speed : 8,
                         .has_sensors = true,
-                        .private_key_disabled = g_str_equal(s->spec->name, "private_key_disabled"),
         };
 
+        transcript_configure(s->records, &config, &name);
+        ck_assert_int_eq(config.firmware, s->spec->firmware);
         s->port = port_new(s->spec->kind, engine_firmware_frame_max(s->spec->firmware), &port_callbacks, s);
         s->now = BOOT_MSEC;
         s->engine = engine_new(&config, &engine_callbacks, s, s->now);
-        if (self)
-                learn_settings(s, self);
+        transcript_teach_settings(s->records, s->engine);
         if (s->spec->flags & SESSION_FULL)
                 fill_table(s);
         else if (!(s->spec->flags & SESSION_EMPTY))
                 learn_contacts(s);
         learn_paths(s);
         learn_adverts(s);
-        learn_channels(s);
-        learn_cards(s);
+        transcript_teach_channels(s->records, s->engine);
+        transcript_teach_cards(s->records, s->engine);
         learn_messages(s);
         forget_emitted(s);
         port_connect(s->port);
@@ -479,19 +268,19 @@ static void session_setup(Session *s) {
 
 /* The message that record number from brought: the n-th announced is the n-th
  * announced that is handed over. */
-static const Record *message_of(const Session *s, guint from) {
+static const TranscriptRecord *message_of(const Session *s, guint from) {
         unsigned announced = 0, handed = 0;
 
         for (guint i = 0; i <= from; i++) {
-                const Record *record = &g_array_index(s->records, Record, i);
+                const TranscriptRecord *record = transcript_at(s->records, i);
 
-                announced += !record->from_app && !record->broken && record->frame[0] == PUSH_LOG_RX_DATA &&
+                announced += transcript_is(record, PUSH_LOG_RX_DATA) &&
                              effect(s, i, PUSH_MSG_WAITING) != NULL;
         }
-        for (guint i = 0; i < s->records->len; i++) {
-                const Record *record = &g_array_index(s->records, Record, i);
+        for (guint i = 0; i < transcript_length(s->records); i++) {
+                const TranscriptRecord *record = transcript_at(s->records, i);
 
-                if (is_message(record) && record->announced && ++handed == announced)
+                if (transcript_is_message(record) && s->announced[i] && ++handed == announced)
                         return record;
         }
 
@@ -499,7 +288,7 @@ static const Record *message_of(const Session *s, guint from) {
 }
 
 static size_t answer_plain(const Session *s, guint from, uint8_t *ret) {
-        const Record *record;
+        const TranscriptRecord *record;
         ByteWriter w;
 
         writer_init(&w, ret, PACKET_PAYLOAD_MAX);
@@ -522,7 +311,7 @@ static size_t answer_plain(const Session *s, guint from, uint8_t *ret) {
 }
 
 static size_t text_plain(const Session *s, guint from, uint8_t *ret) {
-        const Record *record = effect(s, from, PUSH_MSG_WAITING) ? message_of(s, from) : NULL;
+        const TranscriptRecord *record = effect(s, from, PUSH_MSG_WAITING) ? message_of(s, from) : NULL;
         ByteWriter w;
         size_t head;
 
@@ -542,7 +331,7 @@ static size_t text_plain(const Session *s, guint from, uint8_t *ret) {
 static size_t put_learned_path(const Session *s, guint from, const AirPacket *packet, const PublicKey *key,
                                ByteWriter *w) {
         size_t size = air_path_hash_size(packet->path_len), hops = air_path_hops(packet->path_len);
-        const Record *found = effect(s, from, PUSH_PATH_DISCOVERY_RESPONSE);
+        const TranscriptRecord *found = effect(s, from, PUSH_PATH_DISCOVERY_RESPONSE);
 
         if (found) {
                 writer_bytes(w, found->frame + 8, 1 + air_path_bytes(found->frame[8]));
@@ -557,7 +346,7 @@ static size_t put_learned_path(const Session *s, guint from, const AirPacket *pa
 
 static size_t path_plain(const Session *s, guint from, const AirPacket *packet, const PublicKey *key,
                          uint8_t *ret) {
-        const Record *confirmed = effect(s, from, PUSH_SEND_CONFIRMED);
+        const TranscriptRecord *confirmed = effect(s, from, PUSH_SEND_CONFIRMED);
         uint8_t answer[PACKET_PAYLOAD_MAX];
         size_t size = answer_plain(s, from, answer);
         ByteWriter w;
@@ -626,7 +415,7 @@ static void recrypt(const Session *s, guint from, AirPacket *packet) {
 }
 
 static void inject(Session *s, guint from) {
-        const Record *record = &g_array_index(s->records, Record, from);
+        const TranscriptRecord *record = transcript_at(s->records, from);
         uint8_t raw[PACKET_SIZE_MAX];
         size_t size = record->frame_size - 3;
         AirPacket packet;
@@ -653,7 +442,7 @@ static bool equal_but(const uint8_t *a, const uint8_t *b, size_t size, size_t fr
 
 /* Whether got is what the firmware would have said, except for time, random
  * bytes, signal values and counters. */
-static bool is_same(const Session *s, const Record *expected, const uint8_t *got, size_t size) {
+static bool is_same(const Session *s, const TranscriptRecord *expected, const uint8_t *got, size_t size) {
         const uint8_t *want = expected->frame;
 
         if (size != expected->frame_size || got[0] != want[0])
@@ -706,7 +495,7 @@ static bool is_same(const Session *s, const Record *expected, const uint8_t *got
         }
 }
 
-static void compare(Session *s, const Record *expected) {
+static void compare(Session *s, const TranscriptRecord *expected) {
         g_autoptr(GBytes) bytes = g_queue_pop_head(&s->emitted);
         g_autofree char *want = hex_dup(expected->frame, expected->frame_size), *have = NULL;
         gsize size = 0;
@@ -746,7 +535,7 @@ static void reconnect(Session *s, double gap) {
 
 /* Commands are read as late as possible: between a command and its answer the
  * radio may have heard something. */
-static void play(Session *s, const Record *record) {
+static void play(Session *s, const TranscriptRecord *record) {
         uint32_t clock;
 
         if (record->from_app) {
@@ -761,9 +550,9 @@ static void play(Session *s, const Record *record) {
         clock = engine_clock(s->engine);
         if (record->frame[0] == RESP_SENT && record->frame[5] == CLOCK_BYTE && record->frame[4] == 0)
                 engine_set_clock(s->engine, u32_at(record->frame + 2));
-        if (is_message(record) && !record->announced && s->n_waiting > 0)
+        if (transcript_is_message(record) && !s->announced[s->at] && s->n_waiting > 0)
                 s->n_waiting--;
-        else if (is_message(record) && !record->announced)
+        else if (transcript_is_message(record) && !s->announced[s->at])
                 queue_silently(s, record);
         port_pump(s->port);
         if (record->frame[0] == RESP_SENT)
@@ -778,11 +567,12 @@ unsigned session_run(const SessionSpec *spec) {
 
         s->records = read_transcript(spec->name);
         g_queue_init(&s->emitted);
+        s->announced = g_new0(bool, transcript_length(s->records));
         mark_announced(s);
-        s->knows_key = find_reply(s->records, RESP_PRIVATE_KEY) != NULL;
+        s->knows_key = transcript_find(s->records, RESP_PRIVATE_KEY) != NULL;
         session_setup(s);
-        for (s->at = 0; s->at < s->records->len; s->at++) {
-                const Record *record = &g_array_index(s->records, Record, s->at);
+        for (s->at = 0; s->at < transcript_length(s->records); s->at++) {
+                const TranscriptRecord *record = transcript_at(s->records, s->at);
 
                 if (spec->until > 0 && s->at >= spec->until)
                         break;
@@ -791,7 +581,7 @@ unsigned session_run(const SessionSpec *spec) {
                 connection = record->connection;
                 last = record->t;
                 advance(s, record->t);
-                if (!record->broken || record->from_app)
+                if (record->frame_size > 0 || record->from_app)
                         play(s, record);
         }
         port_pump(s->port);
@@ -801,6 +591,7 @@ unsigned session_run(const SessionSpec *spec) {
         engine_free(s->engine);
         port_free(s->port);
         forget_emitted(s);
-        g_array_unref(s->records);
+        transcript_free(s->records);
+        g_free(s->announced);
         return s->compared;
 }
