@@ -533,6 +533,8 @@ static void delivery_run(Delivery *d) {
         uint64_t next = UINT64_MAX, now = clock_boottime_usec(), wall = clock_realtime_usec();
         GList *l, *after;
 
+        /* Before, since a first try waits for it; behind, since the last one may be over by then. */
+        delivery_restore_paths(d);
         for (l = d->queue.head; l; l = after) {
                 Outgoing *o = l->data;
 
@@ -711,7 +713,8 @@ Delivery *delivery_new(Radio *radio) {
         g_queue_init(&d->queue);
         d->displaced = g_hash_table_new_full(key_hash_func, key_equal_func, g_free, NULL);
         /* Both exist for the delivery's whole life and are only switched on and off. */
-        if (sd_event_add_time(event, &d->timer, CLOCK_BOOTTIME, UINT64_MAX, 0, on_timer, d) < 0 ||
+        if (sd_event_add_time(event, &d->timer, CLOCK_BOOTTIME, UINT64_MAX, radio_timing.sent_wait_usec / 20,
+                              on_timer, d) < 0 ||
             sd_event_add_defer(event, &d->wakeup, on_wakeup, d) < 0)
                 g_error("cannot create event sources");
         (void) sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
