@@ -109,14 +109,32 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *us
         return 0;
 }
 
+void peer_listen(Peer *peer, uint16_t port) {
+        struct sockaddr_in address = {
+                        .sin_family = AF_INET,
+                        .sin_port = htons(port),
+                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+        };
+        socklen_t size = sizeof(address);
+
+        peer->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        ck_assert_int_ge(peer->listener, 0);
+        (void) setsockopt(peer->listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+        ck_assert_int_eq(bind(peer->listener, (struct sockaddr *) &address, sizeof(address)), 0);
+        ck_assert_int_eq(listen(peer->listener, 4), 0);
+        ck_assert_int_eq(getsockname(peer->listener, (struct sockaddr *) &address, &size), 0);
+        peer->port = ntohs(address.sin_port);
+        ck_assert_int_ge(sd_event_add_io(peer->event, &peer->listen_source, peer->listener, EPOLLIN,
+                                         on_accept, peer),
+                         0);
+}
+
 Peer *peer_new(sd_event *event, const char *name, size_t max_contacts) {
         static const EngineCallbacks callbacks = {
                         .write_frame = peer_write,
                         .is_connected = peer_is_connected,
                         .transmit = peer_transmit,
         };
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t size = sizeof(address);
         Peer *peer = g_new0(Peer, 1);
         EngineConfig config;
 
@@ -138,15 +156,7 @@ Peer *peer_new(sd_event *event, const char *name, size_t max_contacts) {
         peer->engine = engine_new(&config, &callbacks, peer, 0);
         peer->commands = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
         peer->acks = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
-        peer->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        ck_assert_int_ge(peer->listener, 0);
-        ck_assert_int_eq(bind(peer->listener, (struct sockaddr *) &address, sizeof(address)), 0);
-        ck_assert_int_eq(listen(peer->listener, 4), 0);
-        ck_assert_int_eq(getsockname(peer->listener, (struct sockaddr *) &address, &size), 0);
-        peer->port = ntohs(address.sin_port);
-        ck_assert_int_ge(sd_event_add_io(event, &peer->listen_source, peer->listener, EPOLLIN, on_accept,
-                                         peer),
-                         0);
+        peer_listen(peer, 0);
         return peer;
 }
 

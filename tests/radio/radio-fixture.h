@@ -62,6 +62,8 @@ Radio *fixture_add_radio(Fixture *f, const char *id, Peer *peer);
 
 Peer *peer_new(sd_event *event, const char *name, size_t max_contacts);
 Peer *peer_free(Peer *peer);
+/* At this port of the loopback; 0: any. */
+void peer_listen(Peer *peer, uint16_t port);
 void peer_drop(Peer *peer);
 PublicKey peer_add_contact(Peer *peer, unsigned n, uint8_t type, uint8_t flags, bool with_path);
 void peer_push(Peer *peer, const void *frame, size_t size);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* The rules of a radio's life: whose it is, whether we talk to it, what time
+ * it is, and what is left of its table when we have been away. */
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "macros.h"
+#include "radio-fixture.h"
+
+static Fixture f;
+
+static void setup(void) {
+        fixture_setup(&f, 3);
+}
+
+static void teardown(void) {
+        fixture_teardown(&f);
+}
+
+static Contact *book(const PublicKey *key) {
+        return identity_get_contact(radio_identity(f.radio), key);
+}
+
+static void reconnect(void) {
+        radio_stop(f.radio);
+        radio_start(f.radio);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+}
+
+/* From the other peer on, as if somebody had put another board there. */
+static Peer *exchange_board(const char *name) {
+        Peer *other = peer_new(f.event, name, 10), *first = f.peer;
+        const uint16_t port = first->port;
+        const int listener = first->listener;
+        sd_event_source *source = first->listen_source;
+
+        first->port = other->port;
+        first->listener = other->listener;
+        other->port = port;
+        other->listener = listener;
+        first->listen_source = other->listen_source;
+        other->listen_source = source;
+        (void) sd_event_source_set_userdata(first->listen_source, first);
+        (void) sd_event_source_set_userdata(other->listen_source, other);
+        peer_drop(first);
+        return other;
+}
+
+START_TEST(another_board_holds_the_outbox) {
+        const PublicKey key = key_of(1), own = *identity_key(radio_identity(f.radio));
+        Peer *first = f.peer, *other;
+        uint64_t id;
+
+        radio_stop(f.radio);
+        id = fixture_send(&f, &key, "for the first board only");
+        other = exchange_board("Another");
+        (void) engine_put_contact(other->engine, engine_find_contact(first->engine, &key));
+        radio_start(f.radio);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        ck_assert_ptr_nonnull(strstr(f.log->str, "identity-changed|"));
+        ck_assert(key_equal(identity_key(radio_identity(f.radio)), &other->identity.key));
+        fixture_settle(&f);
+        ck_assert_uint_eq(peer_count(other, CMD_SEND_TXT_MSG), 0);
+        ck_assert_ptr_null(identity_get_message(radio_identity(f.radio), id));
+
+        /* The first one comes back, at another place: its history and outbox with it. */
+        f.radio = fixture_add_radio(&f, "second", first);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        ck_assert(key_equal(identity_key(radio_identity(f.radio)), &own));
+        fixture_until(&f, peer_count(first, CMD_SEND_TXT_MSG) == 1);
+        ck_assert_uint_eq(peer_count(other, CMD_SEND_TXT_MSG), 0);
+        peer_free(other);
+}
+END_TEST
+
+START_TEST(pinned_key) {
+        RadioSettings *settings = radio_settings_new("pinned");
+        g_autofree char *transport = NULL;
+        Peer *other = peer_new(f.event, "Another", 10);
+        const char *why;
+        Radio *radio;
+
+        transport = g_strdup_printf("tcp://127.0.0.1:%u", other->port);
+        ck_assert_int_eq(radio_settings_set_transport(settings, transport, &why), 0);
+        settings->enabled = settings->has_public_key = true;
+        settings->public_key = key_of(77);
+        ck_assert_int_eq(manager_add_radio(f.manager, settings, &radio), 0);
+        fixture_until(&f, radio_reason(radio) == REASON_WRONG_RADIO);
+        ck_assert_ptr_null(radio_identity(radio));
+        ck_assert_uint_eq(peer_count(other, CMD_GET_CONTACTS), 0);
+        ck_assert_uint_eq(peer_count(other, CMD_SYNC_NEXT_MESSAGE), 0);
+        radio_stop(radio);
+        peer_free(other);
+}
+END_TEST
+
+START_TEST(two_links_to_one_radio) {
+        Peer *twin = peer_new(f.event, "Own", 10); /* the same key */
+        Radio *second = fixture_add_radio(&f, "second", twin);
+
+        fixture_until(&f, radio_reason(second) == REASON_DUPLICATE);
+        ck_assert_int_eq(radio_state(second), RADIO_WAITING);
+        ck_assert_int_eq(radio_state(f.radio), RADIO_READY);
+        ck_assert_uint_eq(peer_count(twin, CMD_SYNC_NEXT_MESSAGE), 0);
+        radio_stop(f.radio);
+        fixture_until(&f, radio_state(second) == RADIO_READY); /* it waited for that */
+        ck_assert_ptr_null(radio_identity(f.radio));
+        radio_stop(second);
+        peer_free(twin);
+}
+END_TEST
+
+START_TEST(taken_over_by_another_client) {
+        peer_drop(f.peer);
+        fixture_until(&f, radio_state(f.radio) == RADIO_WAITING);
+        ck_assert_int_eq(radio_reason(f.radio), REASON_LOST);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        peer_drop(f.peer);
+        fixture_until(&f, radio_state(f.radio) == RADIO_WAITING);
+        ck_assert_int_eq(radio_reason(f.radio), REASON_TAKEN_OVER);
+}
+END_TEST
+
+START_TEST(restarting_is_not_taken_over) {
+        const uint16_t port = f.peer->port;
+
+        for (unsigned n = 0; n < 3; n++) {
+                /* Down, so that nobody accepts. */
+                f.peer->listen_source = sd_event_source_disable_unref(f.peer->listen_source);
+                safe_close(f.peer->listener);
+                peer_drop(f.peer);
+                fixture_until(&f, radio_reason(f.radio) == REASON_REFUSED);
+                peer_listen(f.peer, port);
+                fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        }
+}
+END_TEST
+
+START_TEST(radio_ahead_is_said_and_left) {
+        const uint32_t now = (uint32_t) (clock_realtime_usec() / USEC_PER_SEC);
+
+        engine_set_clock(f.peer->engine, now + 500);
+        peer_forget(f.peer);
+        reconnect();
+        ck_assert_int_eq(radio_reason(f.radio), REASON_CLOCK_AHEAD);
+        ck_assert_int_gt(radio_info(f.radio)->clock_skew_usec, 400 * (int64_t) USEC_PER_SEC);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SET_DEVICE_TIME), 0);
+}
+END_TEST
+
+static bool now_is_after_this_version(void) {
+        return clock_realtime_usec() / USEC_PER_SEC > UINT64_C(1793491200);
+}
+
+START_TEST(clock_is_set_only_when_ours_is_right) {
+        RadioSettings *settings = radio_settings_new("trusting");
+        g_autofree char *transport = NULL;
+        Peer *other = peer_new(f.event, "Another", 10);
+        const char *why;
+        Radio *radio;
+
+        /* The fixture's radio is behind; whether it was set is the kernel's word. */
+        ck_assert_int_eq(engine_clock(f.peer->engine) > 1750000000,
+                         clock_is_synchronised() && now_is_after_this_version());
+        transport = g_strdup_printf("tcp://127.0.0.1:%u", other->port);
+        ck_assert_int_eq(radio_settings_set_transport(settings, transport, &why), 0);
+        settings->enabled = settings->trust_clock = true;
+        ck_assert_int_eq(manager_add_radio(f.manager, settings, &radio), 0);
+        fixture_until(&f, radio_state(radio) == RADIO_READY);
+        ck_assert_int_eq(peer_count(other, CMD_SET_DEVICE_TIME) == 1, now_is_after_this_version());
+        radio_stop(radio);
+        peer_free(other);
+}
+END_TEST
+
+/* -- storage ---------------------------------------------------------------------------------- */
+
+/* Another writer that does not end stands for a disk that takes nothing. */
+START_TEST(storage_full_leaves_the_messages_in_the_radio) {
+        g_autofree char *path = g_build_filename(f.dir, "store.db", NULL);
+        const PublicKey key = key_of(1);
+        sqlite3 *db = NULL;
+
+        ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        for (uint32_t n = 1; n <= 5; n++)
+                peer_queue_text(f.peer, &key, n, "hello");
+        fixture_until(&f, radio_reason(f.radio) == REASON_STORAGE_FULL);
+        ck_assert_int_eq(radio_state(f.radio), RADIO_SYNCING);
+        /* One was popped before we knew; it is in the spool. */
+        ck_assert_uint_eq(engine_queue_length(f.peer->engine), 4);
+        radio_remove_contact(f.radio, &key, false, on_done, &f);
+        fixture_await(&f, OUTCOME_NOT_READY);
+        ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        ck_assert_uint_eq(engine_queue_length(f.peer->engine), 0);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 5);
+}
+END_TEST
+
+/* -- sync ------------------------------------------------------------------------------------------ */
+
+START_TEST(incremental_and_full) {
+        const PublicKey one = key_of(1), new = key_of(8);
+        EngineContact other = *engine_find_contact(f.peer->engine, &one);
+
+        reconnect();
+        ck_assert_uint_eq(peer_count(f.peer, CMD_GET_CONTACTS), 1);
+        ck_assert_uint_ne(g_bytes_get_size(f.peer->commands->pdata[0]), 1);
+        strcpy(other.name, "New name");
+        other.lastmod = engine_clock(f.peer->engine);
+        ck_assert_int_eq(engine_put_contact(f.peer->engine, &other), 0);
+        reconnect();
+        ck_assert_str_eq(book(&one)->name, "New name");
+        ck_assert_uint_eq(peer_count(f.peer, CMD_GET_CONTACTS), 2);
+
+        /* One left and an old one came: the count alone does not tell, but what left does. */
+        ck_assert_int_eq(engine_remove_contact(f.peer->engine, &one), 0);
+        reconnect();
+        ck_assert_uint_eq(peer_count(f.peer, CMD_GET_CONTACTS), 4); /* incremental, then all */
+        ck_assert(!book(&one)->on_radio);
+        (void) peer_add_contact(f.peer, 8, CONTACT_CHAT, 0, true); /* with an old mark */
+        reconnect();
+        ck_assert(book(&new)->on_radio);
+}
+END_TEST
+
+/* The radio says that there are more than it sends. */
+static bool hide_contact(Peer *peer, const uint8_t *frame, size_t size, void *userdata) {
+        const uint8_t start[] = {RESP_CONTACTS_START, 3, 0, 0, 0}, end[] = {RESP_END_OF_CONTACTS, 0, 0, 0, 0};
+
+        if (frame[0] != CMD_GET_CONTACTS)
+                return true;
+        peer_push(peer, start, sizeof(start));
+        peer_push(peer, end, sizeof(end));
+        return false;
+}
+
+START_TEST(dump_with_gaps_removes_nobody) {
+        const PublicKey one = key_of(1);
+
+        engine_set_clock(f.peer->engine, 1600000000); /* back: everything is asked for again */
+        f.peer->on_command = hide_contact;
+        reconnect();
+        ck_assert_uint_ge(peer_count(f.peer, CMD_GET_CONTACTS), 2);
+        ck_assert(book(&one)->on_radio);
+        ck_assert(!book(&one)->removed_elsewhere);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("rules");
+        TCase *tc = tcase_create("rules");
+
+        tcase_add_checked_fixture(tc, setup, teardown);
+        tcase_add_test(tc, another_board_holds_the_outbox);
+        tcase_add_test(tc, pinned_key);
+        tcase_add_test(tc, two_links_to_one_radio);
+        tcase_add_test(tc, taken_over_by_another_client);
+        tcase_add_test(tc, restarting_is_not_taken_over);
+        tcase_add_test(tc, radio_ahead_is_said_and_left);
+        tcase_add_test(tc, clock_is_set_only_when_ours_is_right);
+        tcase_add_test(tc, storage_full_leaves_the_messages_in_the_radio);
+        tcase_add_test(tc, incremental_and_full);
+        tcase_add_test(tc, dump_with_gaps_removes_nobody);
+        suite_add_tcase(s, tc);
+        return fixture_run(s);
+}
