@@ -85,7 +85,9 @@ void engine_forget_seen(Engine *e, const AirPacket *packet) {
 }
 
 void engine_send_packet(Engine *e, const AirPacket *packet, uint8_t priority, uint32_t delay) {
-        Outgoing outgoing = {.packet = *packet, .priority = priority, .due = e->now + delay};
+        Outgoing outgoing = {.packet = *packet,
+                             .priority = priority,
+                             .due = e->now + (uint64_t) (delay / e->speed)};
 
         if (engine_pool_has_room(e))
                 g_array_append_val(e->outgoing, outgoing);

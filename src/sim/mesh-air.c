@@ -367,8 +367,12 @@ static void carry_to_radio(Mesh *mesh, Node *node, const AirPacket *packet, bool
 }
 
 void node_send(Mesh *mesh, Node *node, AirPacket *packet, bool flood, uint32_t delay) {
-        MeshEvent *event = schedule(mesh, mesh->now + mesh_delay(mesh, delay), EVENT_SEND, node);
+        uint64_t due = MAX(mesh->now + mesh_delay(mesh, delay), node->busy_until);
+        MeshEvent *event = schedule(mesh, due, EVENT_SEND, node);
 
+        /* One after the other, with room for the answer of the radio between:
+         * it has places for 16 packets only. */
+        node->busy_until = due + airtime(mesh, packet) * 3 / 2 + 2;
         event->packet = *packet;
         event->flood = flood;
 }

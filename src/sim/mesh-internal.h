@@ -30,6 +30,7 @@ struct Node {
         uint32_t last_timestamp;
         bool knows_path; /* to the radio */
         uint64_t next_advert;
+        uint64_t busy_until; /* with sending */
         uint32_t advert_interval;
         PublicKey secret_for; /* whose shared secret is cached */
         uint8_t secret[SIM_SECRET_SIZE];
