@@ -30,6 +30,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
 #define BUS_WINDOW_MAX 256
 /* Most calls of one uid that wait for something. */
 #define BUS_CALLERS_MAX 16
+/* Most calls of one uid that polkit is asked about; a program may send many without waiting. */
+#define BUS_CHECKS_MAX 256
 /* Most messages that List returns, and that MarkRead and Delete take. */
 #define BUS_LIST_MAX  500
 #define BUS_BATCH_MAX 1000
@@ -87,9 +89,12 @@ struct Bus {
         GPtrArray *radios;
         GHashTable *uids;    /* unique name → uid; a unique name never has another owner */
         GQueue callers;      /* BusCaller */
+        GQueue checks;       /* Check of bus-auth.c: calls that polkit is asked about */
+        uint64_t n_checks;   /* ever */
         GQueue changes;      /* in order of the first change */
         GHashTable *changed; /* path → link in changes */
         sd_event_source *flush;
+        sd_event_source *exit;
 };
 
 /* -- bus.c: the connection ------------------------------------------------ */
@@ -244,13 +249,15 @@ const char *bus_action_to_string(BusAction action);
 
 /* The right that a method needs; administer for one that the table does not know. */
 BusAction bus_auth_action(const char *interface, const char *member);
-/* What may be decided from the uid alone: 1 allowed, 0 refused. */
+/* What may be decided from the uid alone, where there is no polkit: 1 allowed, 0 refused. */
 int bus_auth_decide(BusKind kind, BusAction action, uid_t sender, uid_t own);
 
 /* Whether the sender of call may do it. Returns > 0 when it may, 0 when the call will be
  * dispatched again once that is decided (return 1 from the handler then), or a negative errno with error set.
  */
 int bus_authorize(Bus *bus, sd_bus_message *call, sd_bus_error *error);
+/* The connection goes: with answer, calls that polkit is asked about are told. */
+void bus_checks_detach(Bus *bus, bool answer);
 /* Who called. */
 int bus_caller_uid(Bus *bus, sd_bus_message *call, uid_t *ret, sd_bus_error *error);
 

@@ -178,6 +178,7 @@ int bus_attach(Bus *bus, sd_bus *conn) {
 void bus_detach(Bus *bus) {
         bus->owned = false;
         bus_callers_detach(bus, false);
+        bus_checks_detach(bus, false);
         bus_changes_clear(bus);
         g_hash_table_remove_all(bus->uids);
 
@@ -253,6 +254,7 @@ Bus *bus_new_detached(sd_event *event, Manager *manager, BusKind kind) {
                         .radios = g_ptr_array_new_with_free_func(radio_free),
                         .uids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                         .callers = G_QUEUE_INIT,
+                        .checks = G_QUEUE_INIT,
         };
         backoff_init(&bus->backoff, RETRY_FIRST_USEC, RETRY_CAP_USEC);
         bus_changes_init(bus);
@@ -263,8 +265,24 @@ Bus *bus_new_detached(sd_event *event, Manager *manager, BusKind kind) {
         return bus;
 }
 
+/* sd-bus closes the connection when the loop ends: those who wait must hear of it before. */
+static int on_loop_exit(sd_event_source *source, void *userdata) {
+        Bus *bus = userdata;
+
+        bus_callers_detach(bus, true);
+        bus_checks_detach(bus, true);
+        return 0;
+}
+
 Bus *bus_new(sd_event *event, Manager *manager, BusKind kind) {
         Bus *bus = bus_new_detached(event, manager, kind);
+        int r;
+
+        r = sd_event_add_exit(event, &bus->exit, on_loop_exit, bus);
+        if (r >= 0)
+                r = sd_event_source_set_priority(bus->exit, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r < 0)
+                (void) log_warning_errno(r, "Waiting calls will not be answered at the end, ignoring");
 
         bus_connect(bus);
         return bus;
@@ -276,6 +294,7 @@ Bus *bus_free(Bus *bus) {
 
         manager_set_observer(bus->manager, NULL, NULL);
         bus_callers_detach(bus, true);
+        bus_checks_detach(bus, true);
         bus_detach(bus);
 
         g_ptr_array_unref(bus->radios);
@@ -284,6 +303,7 @@ Bus *bus_free(Bus *bus) {
         g_hash_table_unref(bus->changed);
         sd_event_source_disable_unref(bus->flush);
         sd_event_source_disable_unref(bus->retry);
+        sd_event_source_disable_unref(bus->exit);
         sd_event_unref(bus->event);
         g_free(bus);
         return NULL;

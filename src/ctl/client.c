@@ -36,6 +36,9 @@ ExitCode client_open(const CtlOptions *options, Client **ret) {
                                                 ? " (is DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR set?)"
                                                 : " (is dbus running? for your own bus: --session)");
 
+        /* Where there is a polkit agent, it may ask the person at the keyboard. */
+        (void) sd_bus_set_allow_interactive_authorization(c->bus, isatty(STDIN_FILENO));
+
         *ret = g_steal_pointer(&c);
         return EXIT_CODE_OK;
 }

@@ -11,36 +11,11 @@ import time
 import unittest
 
 from fixture import ROOT, Case, radio_path
-from programs import TIMEOUT, Bus, Daemon, Program, find_program
+from programs import TIMEOUT, Daemon, Program, find_program
+from systembus import PolicyBus
 
 USAGE, NEWER = 2, 3
 NOBODY = 65534
-
-POLICY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "org.meshcored1.conf")
-
-# as /usr/share/dbus-1/system.conf, but for the socket
-SYSTEM_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={socket}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <deny own="*"/>
-    <deny send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
-  </policy>
-  <include>{policy}</include>
-</busconfig>
-"""
 
 
 class Notify:
@@ -204,7 +179,6 @@ class Tests(Case):
     def test_policy(self):
         """A user who is neither root nor in the group gets nothing: not before the
         name is owned, not while it is, not after."""
-        os.chmod(self.bed.directory, 0o755)
         self.bed.bus = PolicyBus(self.bed.directory)
         self.bed.programs.append(self.bed.bus)
         os.seteuid(NOBODY)
@@ -250,17 +224,3 @@ class Tests(Case):
         self.bed.programs.append(sim)
         sim.read_line()
         client.wait_for_state("ready")
-
-
-class PolicyBus(Bus):
-    """A system bus with our policy."""
-
-    def __init__(self, directory):  # pylint: disable=super-init-not-called
-        config = os.path.join(directory, "system-bus.conf")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(SYSTEM_BUS.format(socket=os.path.join(directory, "bus"), policy=os.path.abspath(POLICY)))
-        Program.__init__(
-            self, "dbus-daemon",
-            ["dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}", "--print-address=1"], directory,
-        )  # fmt: skip
-        self.address = self.read_line().split(",guid=")[0]

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may do what on the system bus: every method as root, as a member of the group and as a stranger, with polkit
+saying yes and no, with one that is broken, and without any."""
+
+import grp
+import os
+import pwd
+import time
+import unittest
+
+from gi.repository import Gio, GLib
+
+import rights
+from fixture import ACCESS_DENIED, ROOT, TIMEOUT, BusError, Case, radio_path
+from programs import Program, find_program
+from systembus import Polkit, PolicyBus, user
+
+# any user and group that every Debian has; the policy is made to mean this group
+MEMBER = "games"
+STRANGER = "nobody"
+INTERACTIVE = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+POLKIT = "org.freedesktop.PolicyKit1"
+AUTHORITY = "/org/freedesktop/PolicyKit1/Authority"
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+class Tests(Case):
+    def setUp(self):
+        super().setUp()
+        self.bed.bus = self.bed._add(PolicyBus(self.bed.directory, group=grp.getgrgid(pwd.getpwnam(MEMBER).pw_gid)[0]))
+        self.polkit = None
+
+    def client_as(self, name):
+        entry = pwd.getpwnam(name)
+        with user(entry.pw_uid, entry.pw_gid):
+            return self.client()
+
+    def start_polkit(self):
+        self.polkit = self.bed._add(Polkit(self.bed.bus, self.bed.directory))
+
+    def start_system(self):
+        """The daemon on the system bus with one radio; returns root's client."""
+        root = self.client()
+        sim = self.bed.start_sim()
+        self.bed.write_config({"sim": sim})
+        self.bed.daemon = self.bed._add(
+            Program(
+                "meshcored", [find_program("meshcored"), "--config", self.bed.config, "--state-dir", self.bed.state_dir],
+                self.bed.directory, dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.bed.bus.address),
+            )
+        )  # fmt: skip
+        root.wait_for_state("ready")
+        return root
+
+    def test_table_of_defaults(self):
+        """What we install: polkit's defaults and the annotation without which a service that isn't root may not
+        ask."""
+        import xml.etree.ElementTree as ElementTree
+
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "org.meshcored1.policy")
+        defaults = {}
+        for action in ElementTree.parse(path).getroot().iter("action"):
+            values = {element.text for element in action.find("defaults")}
+            self.assertEqual(len(action.find("defaults")), 3)
+            self.assertEqual([(a.get("key"), a.text) for a in action.iter("annotate")],
+                             [("org.freedesktop.policykit.owner", "unix-user:meshcored")])  # fmt: skip
+            defaults[action.get("id")] = values
+        self.assertEqual(defaults, {
+            "org.meshcored1.read": {"yes"}, "org.meshcored1.send": {"yes"}, "org.meshcored1.configure": {"yes"},
+            "org.meshcored1.administer": {"auth_admin"},
+        })  # fmt: skip
+
+    # -- polkit ------------------------------------------------------------
+
+    def answer(self, root, answer):
+        root.call(AUTHORITY, "org.meshcored1.Test", "Answer", "(s)", answer, name=POLKIT)
+
+    def asked(self, root):
+        return root.call(AUTHORITY, "org.meshcored1.Test", "Take", name=POLKIT)
+
+    def outcome(self, client, method, path):
+        """The name of the error, or "ok"."""
+        try:
+            client.call(path, method.interface, method.name, method.signature, *method.arguments())
+        except BusError as error:
+            return error.name
+        return "ok"
+
+    def all_objects(self, root):
+        objects = root.call(ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+        message = root.call(radio_path("sim"), "Radio", "SendText", "(ssa{sv})", "Public", "hello", {})
+        return {**rights.paths(objects), "org.meshcored1.Message": message}
+
+    def test_every_method(self):
+        root = self.start_system()
+        member, stranger = self.client_as(MEMBER), self.client_as(STRANGER)
+        paths = self.all_objects(root)
+        methods = rights.methods()
+        self.assertGreater(len(methods), 10)
+        self.assertLessEqual({m.interface for m in methods}, set(paths))
+        table = {m.short: [m.action] for m in methods}
+
+        # nobody asks polkit about root, the bus stops a stranger
+        self.start_polkit()
+        self.answer(root, "no")
+        for m in methods:
+            self.assertEqual(self.outcome(stranger, m, paths[m.interface]), ACCESS_DENIED, m.short)
+        self.assertEqual(self.asked(root), ([], []))
+
+        name = member.bus.get_unique_name()
+        for m in methods:
+            table[m.short].append(self.outcome(member, m, paths[m.interface]))
+            self.assertEqual(table[m.short][-1], ACCESS_DENIED, m.short)
+            asked = [a[:3] for a in self.asked(root)[0]]
+            self.assertEqual(asked, [(name, "org.meshcored1." + m.action, 0)], m.short)
+
+        # a challenge without leave to ask somebody
+        self.answer(root, "challenge")
+        for m in methods:
+            self.assertEqual(self.outcome(member, m, paths[m.interface]), INTERACTIVE, m.short)
+
+        self.answer(root, "error")
+        for m in methods:
+            self.assertEqual(self.outcome(member, m, paths[m.interface]), ACCESS_DENIED, m.short)
+
+        # Without polkit; what is allowed is only tried once for each, as it acts.
+        self.polkit.kill()
+        for m in methods:
+            if m.action == "administer":
+                self.assertEqual(self.outcome(member, m, paths[m.interface]), ACCESS_DENIED, m.short)
+
+        for m in methods:
+            # again each time: it may just have been deleted
+            paths = {**paths, **self.all_objects(root)}
+            self.assertNotIn(self.outcome(root, m, paths[m.interface]), (ACCESS_DENIED, INTERACTIVE), m.short)
+        for name, row in sorted(table.items()):
+            print(f"{name:30} {row[0]:12} stranger: never, member: polkit, root: always")
+
+    def test_every_method_allowed(self):
+        """A member whom polkit allows all is root's equal."""
+        root = self.start_system()
+        self.start_polkit()
+        member = self.client_as(MEMBER)
+        for m in rights.methods():
+            paths = self.all_objects(root)
+            self.assertNotIn(self.outcome(member, m, paths[m.interface]), (ACCESS_DENIED, INTERACTIVE), m.short)
+
+    def test_member_without_polkit(self):
+        self.start_system()
+        member = self.client_as(MEMBER)
+        path = member.call(radio_path("sim"), "Radio", "SendText", "(ssa{sv})", "Public", "from a member", {})
+        member.call(path, "Message", "MarkRead")
+        self.assert_bus_error(ACCESS_DENIED, member.call, radio_path("sim") + "/channel/0", "Channel", "GetSecret")
+
+    def test_texts_in_order(self):
+        """Calls that wait for polkit keep their order, and each is done once."""
+        root = self.start_system()
+        self.start_polkit()
+        member = self.client_as(MEMBER)
+        self.answer(root, "wait")
+        replies = []
+        for i in range(20):
+            member.bus.call(
+                "org.meshcored1", radio_path("sim"), "org.meshcored1.Radio", "SendText",
+                GLib.Variant("(ssa{sv})", ("Public", f"number {i}", {})), None, Gio.DBusCallFlags.NONE, -1, None,
+                lambda bus, result, i=i: replies.append((i, bus.call_finish(result))),
+            )  # fmt: skip
+        member.wait(lambda: len(self.peek(root)) == 20, "20 questions to polkit")
+        self.answer(root, "yes")
+        member.wait(lambda: len(replies) == 20, "20 replies")
+        self.assertEqual([i for i, _ in replies], list(range(20)))
+        texts = [r["Text"] for r in root.all_messages() if r["Text"].startswith("number")]
+        self.assertEqual(texts, [f"number {i}" for i in range(20)])
+
+    def peek(self, root):
+        """What polkit was asked, added up."""
+        self._asked = getattr(self, "_asked", []) + self.asked(root)[0]
+        return self._asked
+
+    def test_person_is_asked(self):
+        """The interactive flag is handed on, and a caller who goes takes the question back."""
+        root = self.start_system()
+        self.start_polkit()
+        self.answer(root, "wait")
+        member, other = self.client_as(MEMBER), self.client_as(MEMBER)
+        done = []
+        for client in (member, other):
+            client.bus.call(
+                "org.meshcored1", radio_path("sim") + "/channel/0", "org.meshcored1.Channel", "GetSecret", None, None,
+                Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION, -1, None,
+                lambda bus, result: done.append(bus.call_finish(result)) if not bus.is_closed() else None,
+            )  # fmt: skip
+        asked = root.wait(lambda: self.peek(root) if len(self.peek(root)) == 2 else None, "two questions to polkit")
+        self.assertEqual({a[2] for a in asked}, {1})
+        gone = next(a for a in asked if a[0] == other.bus.get_unique_name())
+        other.bus.close_sync(None)
+        cancelled = []
+        root.wait(lambda: cancelled.extend(self.asked(root)[1]) or cancelled, "the question is taken back")
+        self.assertEqual(cancelled, [gone[3]])
+        self.assertEqual(done, [])
+
+        self.answer(root, "yes")
+        member.wait(lambda: done, "the secret")
+        self.assertEqual(len(done[0].unpack()[0]), 16)
+
+    def test_stop_while_asking(self):
+        """The daemon ends, and a bus that goes away, with questions open."""
+        root = self.start_system()
+        self.start_polkit()
+        self.answer(root, "wait")
+        member = self.client_as(MEMBER)
+        errors = []
+
+        def failed(bus, result):
+            try:
+                bus.call_finish(result)
+            except GLib.Error as error:
+                errors.append(Gio.DBusError.get_remote_error(error))
+
+        member.bus.call(
+            "org.meshcored1", radio_path("sim"), "org.meshcored1.Radio", "Ping", None, None, Gio.DBusCallFlags.NONE, -1,
+            None, failed,
+        )  # fmt: skip
+        root.wait(lambda: self.peek(root), "a question to polkit")
+        self.assertEqual(self.bed.daemon.terminate(TIMEOUT)[0], 0)
+        member.wait(lambda: errors, "an answer")
+        self.assertEqual(errors, ["org.meshcored1.Error.Cancelled"])
+
+    def test_polkit_is_quick(self):
+        """A member's call costs one question more; shown, not judged."""
+        root = self.start_system()
+        member = self.client_as(MEMBER)
+        self.start_polkit()
+        for name, client in (("root", root), ("member", member)):
+            start = time.monotonic()
+            for _ in range(100):
+                client.call(radio_path("sim"), "Contacts", "Find", "(s)", "nobody")
+            print(f"{name}: {(time.monotonic() - start) * 10:.2f} ms a call")
