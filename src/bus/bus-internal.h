@@ -40,6 +40,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
 
 typedef struct BusCache BusCache;
 typedef struct BusCaller BusCaller;
+typedef struct BusList BusList;
 typedef struct BusRadio BusRadio;
 
 /* What a find callback hands to the handlers and getters of an object. There
@@ -69,6 +70,7 @@ struct BusRadio {
         GHashTable *window; /* ids of the announced messages */
         bool window_stale;
         BusCache *cache;
+        GQueue lists; /* BusList: calls of List that take their time */
         BusContact found_contact;
         BusChannel found_channel;
         BusMessage found_message;
@@ -285,6 +287,12 @@ void bus_callers_message_changed(BusRadio *radio, const Message *message);
 void bus_callers_radio_gone(BusRadio *radio);
 /* The connection goes: with answer, waiting calls are told; otherwise they are dropped. */
 void bus_callers_detach(Bus *bus, bool answer);
+
+/* -- bus-list.c ---------------------------------------------------------------- */
+
+int bus_method_list(sd_bus_message *call, void *userdata, sd_bus_error *error);
+/* The messages go: who still reads them gets Cancelled. */
+void bus_lists_drop(BusRadio *self);
 
 /* -- bus-options.c ----------------------------------------------------------- */
 

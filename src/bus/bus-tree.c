@@ -187,6 +187,7 @@ static void on_history_lost(Identity *identity, void *userdata) {
 
         bus_cache_clear(self->cache);
         bus_callers_radio_gone(self);
+        bus_lists_drop(self);
         window_clear(self);
         queue_self(self, BUS_MESSAGES, "HistoryId");
         queue_self(self, BUS_MESSAGES, "LastId");
@@ -273,6 +274,7 @@ static void detach_identity(BusRadio *self) {
 
         identity_set_observer(self->identity, NULL, NULL);
         bus_callers_radio_gone(self);
+        bus_lists_drop(self);
         for_contacts_and_channels(self, withdraw);
         window_clear(self);
         bus_cache_clear(self->cache);
@@ -305,6 +307,7 @@ BusRadio *bus_radio_free(BusRadio *self) {
         if (!self)
                 return NULL;
 
+        bus_lists_drop(self);
         if (self->identity)
                 identity_set_observer(self->identity, NULL, NULL);
         g_ptr_array_unref(self->slots);

@@ -280,6 +280,45 @@ static char *page_texts(sd_bus_message *reply) {
                 ck_assert_str_eq(texts_, expected);          \
         } while (0)
 
+static int on_list_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        *(sd_bus_message **) userdata = sd_bus_message_ref(m);
+        return 0;
+}
+
+/* More rows than one step looks at, and of them only the farthest passes the filter. */
+START_TEST(long_search) {
+        g_autoptr(Fixture) f = fixture_new();
+        sd_bus_message *reply = NULL, *call;
+
+        fixture_add_contact(f, 2, "Ann");
+        (void) fixture_receive(f, 2, "needle");
+        for (size_t i = 0; i < 10000; i++) {
+                g_autofree char *text = g_strdup_printf("hay %zu", i);
+
+                (void) fixture_receive(f, 2, text);
+        }
+        fixture_run(f);
+
+        assert_page(LIST(f, "a{sv}tua{sv}", 1, "Text", "s", "needle", (uint64_t) 0, 10, 0), "needle");
+        assert_page(LIST(f, "a{sv}tua{sv}", 1, "Text", "s", "nowhere", (uint64_t) 0, 10, 0), "");
+
+        /* The messages go in the middle: the caller still gets one answer. */
+        call = fixture_new_call(f, RADIO_PATH, BUS_MESSAGES, "List");
+        ck_assert_int_ge(sd_bus_message_append(call, "a{sv}tua{sv}", 1, "Text", "s", "nowhere", (uint64_t) 0,
+                                               10, 0),
+                         0);
+        ck_assert_int_ge(sd_bus_call_async(f->client, NULL, call, on_list_reply, &reply, 0), 0);
+        sd_bus_message_unref(call);
+        while (((BusRadio *) f->bus->radios->pdata[0])->lists.length == 0)
+                ck_assert_int_gt(sd_event_run(f->event, 1000000), 0);
+        bus_lists_drop(f->bus->radios->pdata[0]);
+        fixture_run(f);
+        ck_assert_ptr_nonnull(reply);
+        assert_reply_error(reply, "Cancelled");
+        sd_bus_message_unref(reply);
+}
+END_TEST
+
 START_TEST(pages) {
         g_autoptr(Fixture) f = fixture_new();
         uint64_t ids[5];
@@ -458,6 +497,7 @@ int main(void) {
         tcase_add_test(tcase, filters);
         tcase_add_test(tcase, list_arguments);
         tcase_add_test(tcase, list_is_capped);
+        tcase_add_test(tcase, long_search);
         tcase_add_test(tcase, mark_and_delete);
         tcase_add_test(tcase, too_many_at_once);
         suite_add_tcase(suite, tcase);
