@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,7 @@ static pid_t start_floor(void) {
         if (pid > 0)
                 return pid;
 
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         bus = bench_open_bus();
         sd_bus_add_object(bus, NULL, BENCH_FLOOR_PATH, answer_floor, NULL);
         if (sd_bus_request_name(bus, BENCH_FLOOR_INTERFACE, 0) < 0)

@@ -2,9 +2,11 @@
 #include <err.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,6 +78,7 @@ void bench_emitter_start(BenchEmitter *emitter, unsigned count, size_t padding) 
         if (emitter->pid < 0)
                 err(1, "fork");
         if (emitter->pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
                 close(fds[1]);
                 emit_rounds(fds[0], count, padding);
                 _exit(0);
