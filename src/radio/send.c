@@ -58,7 +58,7 @@ OutcomeCode radio_find_recipient(Radio *radio, const char *name, Recipient *ret,
         PublicKey key;
 
         if (!radio->identity)
-                return outcome_set(ret_outcome, OUTCOME_NOT_FOUND,
+                return outcome_set(ret_outcome, OUTCOME_NOT_READY,
                                    "radio %s was never connected, so nobody is known there yet",
                                    radio_id(radio));
 

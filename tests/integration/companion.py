@@ -152,6 +152,15 @@ class Transcript:
         return [parse_message(frame) for frame in self.answers if frame[0] in (7, 8, 16, 17, 27)]
 
 
+def text_frame(key, text, timestamp):
+    """A direct text of the node with this key (hex), as it stands in the radio's queue."""
+    return bytes([16, 37, 0, 0]) + bytes.fromhex(key[:12]) + b"\xff\x00" + struct.pack("<I", timestamp) + text.encode()
+
+
+def channel_frame(slot, author, text, timestamp):
+    return bytes([17, 37, 0, 0, slot, 0, 0]) + struct.pack("<I", timestamp) + f"{author}: {text}".encode()
+
+
 def contact_record(key, name, type_=1, lastmod=1, flags=0, path_len=0xFF, path=b"", code=3):
     name = name if isinstance(name, bytes) else name.encode()
     return (

@@ -58,7 +58,7 @@ def start_ctl(bed, *arguments):
 def demonstrate(bed):
     explain("A private D-Bus daemon, so that nothing of yours is touched, and a simulated radio on TCP.")
     bed.start_bus()
-    sim = bed.start_sim()
+    sim = bed.start_sim(arguments=None)
     show(" ".join(map(os.path.basename, sim.argv[:1])) + f": the radio is at {sim.transport}")
 
     explain("meshcored takes the radio; its whole configuration is:")

@@ -311,6 +311,7 @@ class Case(unittest.TestCase):
         self.bed.start_daemon(radios or {"sim": sim})
         if state:
             client.wait_for_state(state)
+            client.settle()
         return sim, client
 
     def restart_daemon(self, client, how="terminate", radios=None, state="ready"):

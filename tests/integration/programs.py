@@ -30,6 +30,9 @@ TIMEOUT = float(os.environ.get("MESHCORED_TEST_TIMEOUT", "60"))
 
 BUS_NAME = "org.meshcored1"
 
+# A mesh in which nothing happens by itself, and whose air is fast.
+QUIET = ("--scenario", os.path.join(os.path.dirname(os.path.abspath(__file__)), "mesh.scenario"), "--speed", "100")
+
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -247,6 +250,11 @@ class Bed:
         return self.bus
 
     def start_sim(self, name="meshcore-sim", port=0, arguments=()):
+        """In the quiet mesh of the tests, unless the arguments name another; None for the mesh that is built in."""
+        if arguments is None:
+            arguments = ()
+        elif not {"--scenario", "--replay"}.intersection(arguments):
+            arguments = (*QUIET, *arguments)
         return self._add(Sim(self.directory, name, port, arguments))
 
     def write_config(self, radios):

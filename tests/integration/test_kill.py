@@ -9,7 +9,7 @@ import os
 import random
 import time
 
-from companion import parse_message
+from companion import channel_frame, parse_message, text_frame
 from fixture import Case, radio_path
 
 RADIO = radio_path("sim")
@@ -25,7 +25,7 @@ class Tests(Case):
     def test_drain(self):
         dice = random.Random(os.environ.get("MESHCORED_SEED", "5"))
         sim, client = self.start()
-        senders = [c["Name"] for c in client.contacts().values() if c["Type"] == "chat"]
+        senders = [key for key, c in client.contacts().items() if c["Type"] == "chat"]
         slot = next(iter(client.channels()))
         sim.control("delay", ms=1)
 
@@ -33,12 +33,14 @@ class Tests(Case):
 
         def refill():
             nonlocal added
-            queued = sim.control("stats")["queued"]
+            queued = sim.control("stats")["waiting"]
             while added < MESSAGES and queued < IN_QUEUE:
+                text, when = f"message {added}", 1700000000 + added
                 if added % 5 == 4:
-                    sim.control("channel-text", channel=slot, author="Ann", text=f"message {added}")
+                    frame = channel_frame(slot, "Ann", text, when)
                 else:
-                    sim.control("text", from_=dice.choice(senders), text=f"message {added}")
+                    frame = text_frame(dice.choice(senders), text, when)
+                sim.control("raw-queue", frame=frame.hex())
                 added, queued = added + 1, queued + 1
 
         # how long one life takes until it has received something
@@ -59,7 +61,7 @@ class Tests(Case):
             if kill % 10 == 0:
                 # now and then sure to be in the middle of the drain
                 mark = len(client.signals)
-                if sim.control("stats")["queued"]:
+                if sim.control("stats")["waiting"]:
                     client.wait_signal("Received", "Messages", RADIO, since=mark)
             else:
                 moment = dice.uniform(0, 1.3 * life)
@@ -70,11 +72,11 @@ class Tests(Case):
             last_of_life.append(len(self.popped(sim)) - 1)
             self.bed.start_daemon()
 
-        while added < MESSAGES or sim.control("stats")["queued"]:
+        while added < MESSAGES or sim.control("stats")["waiting"]:
             refill()
             mark = len(client.signals)
             client.wait(
-                lambda: client.find_signals("Received", since=mark) or not sim.control("stats")["queued"], "the drain"
+                lambda: client.find_signals("Received", since=mark) or not sim.control("stats")["waiting"], "the drain"
             )
         client.wait_for_state("ready")
         client.wait(lambda: client.get(RADIO, "Messages", "LastId") is not None, "the end")

@@ -47,11 +47,11 @@ class Tests(Case):
         found = {slot: channel["Name"] for slot, channel in client.channels().items()}
         self.assertLessEqual(transcript.channels().items(), found.items())
 
-    def assert_messages(self, client, transcript):
+    def assert_messages(self, client, transcript, since=0):
         expected = transcript.messages()
-        client.wait_signal("Received", "Messages", RADIO, count=len(expected))
+        client.wait_signal("Received", "Messages", RADIO, count=len(expected), since=since)
         client.settle()
-        for records in (self.received(client), client.all_messages(filter_={"Direction": GLib.Variant("s", "received")})):
+        for records in (self.received(client, since=since), client.all_messages(filter_={"Direction": GLib.Variant("s", "received")})):
             self.assertEqual(len(records), len(expected))
             for record, message in zip(records, expected):
                 self.assertEqual(
@@ -110,19 +110,35 @@ class Tests(Case):
         self.assert_messages(client, transcript)
 
     def test_dm_send_ack(self):
-        transcript, client = self.play("dm_send_ack")
-        peer = next(f[7:13].hex() for f in transcript.commands if f[0] == 2)
-        keys = [key for key in client.contacts() if key.startswith(peer)]
-        self.assertEqual(len(keys), 1, "the recipient of the recording is a contact")
+        """The contacts of this radio stand in another recording of it, which is played first."""
+        before, client = self.play("session_start")
+        transcript = Transcript("dm_send_ack")
+        self.assertEqual(before.self_info()["PublicKey"], transcript.self_info()["PublicKey"])
+        (first,) = [program for program in self.bed.programs if program.name == "meshcore-sim"]
+        self.bed.daemon.terminate()
+        first.terminate()
+        self.bed.start_sim("second-sim", first.port, ["--replay", transcript.path])
+        mark = len(client.signals)
+        self.bed.start_daemon()
+        client.wait_for_state("ready")
+        self.assert_radio(client, transcript)
+
+        delivered = 0
         for frame in transcript.commands:
-            if frame[0] != 2 or frame[7:13].hex() != peer or len(frame) - 13 > 160 or frame[1] != 0 or len(frame) < 14:
+            text = frame[13:]
+            if frame[0] != 2 or frame[1] != 0 or not 1 <= len(text) <= 160:
                 continue
+            keys = [key for key in client.contacts() if key.startswith(frame[7:13].hex())]
+            if not keys:
+                continue  # the recording tries an unknown recipient, too
             message = client.call(
-                contact_path("sim", keys[0]), "Contact", "SendText", "(sa{sv})", frame[13:].decode(), {}
+                contact_path("sim", keys[0]), "Contact", "SendText", "(sa{sv})", text.decode(), {}
             )
             client.wait_message_state(message, "delivered")
             self.assertGreater(client.get(message, "Message", "RoundTripUSec"), 0)
-        self.assert_messages(client, transcript)
+            delivered += 1
+        self.assertEqual(delivered, len([frame for frame in transcript.answers if frame[0] == 0x82]))
+        self.assert_messages(client, transcript, mark)
 
     def test_channel_msgs(self):
         transcript, client = self.play("channel_msgs")
