@@ -93,9 +93,10 @@ class Transcript:
 
     def __init__(self, name):
         self.path = os.path.join(TRANSCRIPTS, name + ".jsonl")
-        self.commands, self.answers = [], []
+        self.commands, self.answers, self.lines = [], [], []
         with open(self.path, encoding="utf-8") as file:
             for line in file:
+                self.lines.append(line)
                 entry = json.loads(line)
                 raw = bytes.fromhex(entry["hex"])
                 if len(raw) < 4 or raw[:1] not in (b"<", b">") or len(raw) != 3 + raw[1] + 256 * raw[2]:
@@ -107,6 +108,10 @@ class Transcript:
 
     def first(self, code):
         return next(frame for frame in self.answers if frame[0] == code)
+
+    def lines_of_contacts(self):
+        """The request for all contacts and the answer to it, as recorded."""
+        return [line for line in self.lines if re.search(r"GET_CONTACTS|CONTACTS_START|reply CONTACT\"|END_OF_CONT", line)]
 
     def self_info(self):
         frame = self.first(5)
