@@ -368,17 +368,6 @@ static void swapped_in(Radio *radio, const Outcome *outcome, void *userdata) {
         }
 }
 
-/* The radio can only send to whom it has in its table. */
-static void outgoing_swap_in(Delivery *d, Outgoing *o, const Contact *contact) {
-        if (contact->removed_elsewhere) {
-                outgoing_fail(d, o, REMOVED_ELSEWHERE);
-                return;
-        }
-
-        d->calling = o->id;
-        contact_swap_in(d->radio, &o->peer, swapped_in, NULL);
-}
-
 /* Whether the contact's path is reset for a message that still tries. */
 static bool delivery_floods_to(Delivery *d, const PublicKey *peer) {
         for (GList *l = d->queue.head; l; l = l->next) {
@@ -420,7 +409,9 @@ static void outgoing_transmit_direct(Delivery *d, Outgoing *o, const Message *m)
         }
 
         if (!contact->on_radio) {
-                outgoing_swap_in(d, o, contact);
+                /* The radio can only send to whom it has in its table. */
+                d->calling = o->id;
+                contact_swap_in(d->radio, &o->peer, swapped_in, NULL);
                 return;
         }
         if (!delivery_has_slot(d, o))
