@@ -216,6 +216,62 @@ START_TEST(signatures) {
 }
 END_TEST
 
+static void add_quietly(Rig *rig, const char *name) {
+        EngineContact contact = {.type = NODE_CHAT, .out_path_len = name[0] % 2 ? 0 : PATH_LEN_NONE};
+
+        memset(contact.key.bytes, name[0], sizeof(contact.key.bytes));
+        (void) engine_put_contact(rig->engine, &contact);
+}
+
+/* Whatever comes in by the port or by the air, nothing is read or written
+ * beyond its place; what it answers is not the point here. */
+START_TEST(survives_anything) {
+        g_autoptr(Rig) rig = rig_new((EngineFirmware) _i, 8, 6);
+        SimRandom random = {.state = 4711};
+        uint8_t data[PACKET_SIZE_MAX];
+        const unsigned rounds = 20000;
+        uint64_t total = 0, sent = 0;
+
+        for (unsigned i = 0; i < rounds; i++) {
+                char name[] = {(char) ('a' + i % 6), 0};
+                size_t size = 1 + sim_random_below(&random, i % 3 == 0 ? 12 : FRAME_SIZE_MAX);
+                const EngineContact *contact;
+
+                if (engine_n_contacts(rig->engine) < 6)
+                        add_quietly(rig, name);
+                contact = engine_contact_at(rig->engine, sim_random_below(&random, 6));
+
+                sim_random_bytes(&random, data, sizeof(data));
+                data[0] = (uint8_t) sim_random_below(&random, _CMD_MAX + 3U);
+                /* this one would end all sending for hours */
+                if (data[0] == CMD_SET_TUNING_PARAMS)
+                        data[0] = CMD_SEND_TXT_MSG;
+                if (contact && i % 2 == 0)
+                        memcpy(data + 1 + sim_random_below(&random, 8), contact->key.bytes, PUBLIC_KEY_SIZE);
+                engine_command(rig->engine, data, size);
+
+                sim_random_bytes(&random, data, sizeof(data));
+                data[0] &= 0x3F;
+                data[1] &= i % 2 ? 0x00 : 0x43;
+                if (i % 4 == 0)
+                        data[2] = engine_identity(rig->engine)->key.bytes[0];
+                engine_receive(rig->engine, data, 1 + sim_random_below(&random, PACKET_SIZE_MAX), 10, -90);
+
+                while (engine_step(rig->engine))
+                        continue;
+                engine_advance(rig->engine, rig->now += 20000);
+                g_ptr_array_set_size(rig->frames, 0);
+                sent += rig->packets->len;
+                g_ptr_array_set_size(rig->packets, 0);
+        }
+
+        for (size_t i = 0; i < 256; i++)
+                total += engine_counters(rig->engine)->commands[i];
+        ck_assert_uint_eq(total, rounds);
+        ck_assert_uint_gt(sent, rounds / 50);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("engine");
         TCase *tcase = tcase_create("engine");
@@ -232,6 +288,7 @@ int main(void) {
         tcase_add_test(tcase, clock_goes_on);
         tcase_add_test(tcase, levels);
         tcase_add_test(tcase, signatures);
+        tcase_add_loop_test(tcase, survives_anything, 0, _ENGINE_FIRMWARE_MAX);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
