@@ -27,7 +27,8 @@ static const char description[] =
                 "Without a scenario the mesh has five contacts and some more, and one of them\n"
                 "writes as soon as an app is through with its start. See meshcore-sim(1).";
 
-static char *option_tcp, *option_pty, *option_firmware, *option_scenario, *option_replay, *option_control;
+static char *option_tcp, *option_pty, *option_serial, *option_firmware, *option_scenario, *option_replay,
+                *option_control;
 static gint64 option_seed = 1;
 static double option_speed = 1.0;
 static gboolean option_verbose, option_version;
@@ -37,6 +38,8 @@ static const GOptionEntry entries[] = {
                  "Listen as a board with Wi-Fi (port 0: a free one)", "ADDRESS:PORT"},
                 {"pty", 0, 0, G_OPTION_ARG_FILENAME, &option_pty, "Be a serial line; LINK will lead to it",
                  "LINK"},
+                {"serial", 0, 0, G_OPTION_ARG_FILENAME, &option_serial,
+                 "Be a radio at the end of this serial port, or of this socket of a virtual machine", "PATH"},
                 {"firmware", 0, 0, G_OPTION_ARG_STRING, &option_firmware,
                  "1.7.4, 1.9.0, 1.14.1 or 1.17.1 (default)", "VERSION"},
                 {"scenario", 0, 0, G_OPTION_ARG_FILENAME, &option_scenario, "The mesh and what happens in it",
@@ -67,8 +70,9 @@ static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
                 return log_at(LOG_ERR, EINVAL, "%s: there are only options; see --help", argv[1]);
         if (option_version)
                 return 0;
-        if (!option_tcp == !option_pty)
-                return log_at(LOG_ERR, EINVAL, "Give --tcp ADDRESS:PORT or --pty LINK; see --help");
+        if (!!option_tcp + !!option_pty + !!option_serial != 1)
+                return log_at(LOG_ERR, EINVAL,
+                              "Give one of --tcp ADDRESS:PORT, --pty LINK and --serial PATH; see --help");
         if (option_scenario && option_replay)
                 return log_at(LOG_ERR, EINVAL, "--scenario and --replay exclude each other");
         if (!(option_speed > 0))
@@ -77,6 +81,7 @@ static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
         *ret = (SimulatorConfig){
                         .tcp = option_tcp,
                         .pty = option_pty,
+                        .serial = option_serial,
                         .firmware = engine_firmware_from_string(option_firmware ?: "1.17.1"),
                         .scenario = option_scenario,
                         .replay = option_replay,

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <termios.h>
 
 #include "log.h"
@@ -20,13 +21,19 @@
 #define PTY_POLL_USEC  (50 * USEC_PER_MSEC)
 #define PTY_POLL_SLACK (10 * USEC_PER_MSEC)
 
+typedef enum LinkKind {
+        LINK_TCP,
+        LINK_PTY,
+        LINK_WIRE, /* a serial port, or the socket of one that a virtual machine has */
+} LinkKind;
+
 struct SimLink {
         sd_event *event;
         SimLinkCallbacks callbacks;
         void *userdata;
         char *name;
         char *address; /* TCP, as bound */
-        bool is_pty;
+        LinkKind kind;
         int listen_fd, fd;
         sd_event_source *listen_source, *source, *timer;
         GByteArray *output;
@@ -45,24 +52,38 @@ static int update_events(SimLink *link) {
         return sd_event_source_set_io_events(link->source, link->stalled ? 0 : events);
 }
 
+/* Nobody has the terminal open: the kernel would report a hang-up for ever.
+ * And the other end of a wire tells nobody when it comes back. */
+static void watch_for_client(SimLink *link) {
+        uint64_t now = 0;
+
+        if (link->source)
+                (void) sd_event_source_set_enabled(link->source, SD_EVENT_OFF);
+        (void) sd_event_now(link->event, CLOCK_MONOTONIC, &now);
+        (void) sd_event_source_set_time(link->timer, now + PTY_POLL_USEC);
+        (void) sd_event_source_set_enabled(link->timer, SD_EVENT_ONESHOT);
+}
+
 static void client_gone(SimLink *link) {
         if (!link->has_client)
                 return;
 
         link->has_client = false;
         g_byte_array_set_size(link->output, 0);
-        if (!link->is_pty) {
+        if (link->kind != LINK_PTY) {
                 link->source = sd_event_source_disable_unref(link->source);
                 link->fd = safe_close(link->fd);
         }
+        if (link->kind == LINK_WIRE)
+                watch_for_client(link);
         link->callbacks.disconnected(link->userdata);
 }
 
 static void flush(SimLink *link) {
         while (link->output->len > 0 && !link->stalled && link->fd >= 0) {
-                ssize_t n = link->is_pty ? write(link->fd, link->output->data, link->output->len)
-                                         : send(link->fd, link->output->data, link->output->len,
-                                                MSG_NOSIGNAL);
+                ssize_t n = link->kind == LINK_TCP ? send(link->fd, link->output->data, link->output->len,
+                                                          MSG_NOSIGNAL)
+                                                   : write(link->fd, link->output->data, link->output->len);
 
                 if (n < 0) {
                         if (errno == EINTR)
@@ -103,16 +124,6 @@ static void client_came(SimLink *link) {
         link->callbacks.connected(link->userdata);
 }
 
-/* Nobody has the terminal open: the kernel would report a hang-up for ever. */
-static void watch_for_client(SimLink *link) {
-        uint64_t now = 0;
-
-        (void) sd_event_source_set_enabled(link->source, SD_EVENT_OFF);
-        (void) sd_event_now(link->event, CLOCK_MONOTONIC, &now);
-        (void) sd_event_source_set_time(link->timer, now + PTY_POLL_USEC);
-        (void) sd_event_source_set_enabled(link->timer, SD_EVENT_ONESHOT);
-}
-
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         SimLink *link = userdata;
         uint8_t data[READ_SIZE];
@@ -134,7 +145,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
                 return 0;
 
         client_gone(link);
-        if (link->is_pty)
+        if (link->kind == LINK_PTY)
                 watch_for_client(link);
         return 0;
 }
@@ -193,7 +204,7 @@ SimLink *sim_link_free(SimLink *link) {
         if (!link)
                 return NULL;
 
-        if (link->is_pty && link->name)
+        if (link->kind == LINK_PTY && link->name)
                 (void) unlink(link->name);
         sd_event_source_disable_unref(link->listen_source);
         sd_event_source_disable_unref(link->source);
@@ -358,7 +369,7 @@ int sim_link_new_pty(sd_event *event, const char *path, const SimLinkCallbacks *
         g_autoptr(SimLink) link = link_new(event, callbacks, userdata);
         int r;
 
-        link->is_pty = true;
+        link->kind = LINK_PTY;
         link->name = g_strdup(path);
         r = start_pty(link);
         if (r < 0) {
@@ -371,8 +382,87 @@ int sim_link_new_pty(sd_event *event, const char *path, const SimLinkCallbacks *
         return 0;
 }
 
+/* -- wire ---------------------------------------------------------------------- */
+
+static int open_socket(const char *path) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int fd = -EBADF;
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        return steal_fd(&fd);
+}
+
+static int open_terminal(const char *path) {
+        _cleanup_close_ int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+        struct termios raw;
+
+        if (fd < 0 || tcgetattr(fd, &raw) < 0)
+                return -errno;
+
+        cfmakeraw(&raw);
+        raw.c_cflag |= CREAD | CLOCAL;
+        if (cfsetspeed(&raw, B115200) < 0 || tcsetattr(fd, TCSANOW, &raw) < 0)
+                return -errno;
+        return steal_fd(&fd);
+}
+
+static int open_wire(SimLink *link) {
+        struct stat st;
+        int r;
+
+        if (stat(link->name, &st) < 0)
+                return -errno;
+
+        r = S_ISSOCK(st.st_mode) ? open_socket(link->name) : open_terminal(link->name);
+        if (r < 0)
+                return r;
+
+        link->fd = r;
+        r = sd_event_add_io(link->event, &link->source, link->fd, EPOLLIN, on_io, link);
+        if (r < 0) {
+                link->fd = safe_close(link->fd);
+                return r;
+        }
+
+        client_came(link);
+        return update_events(link);
+}
+
+static int on_wire_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        SimLink *link = userdata;
+
+        if (!link->refusing && open_wire(link) < 0)
+                watch_for_client(link);
+        return 0;
+}
+
+int sim_link_new_wire(sd_event *event, const char *path, const SimLinkCallbacks *callbacks, void *userdata,
+                      SimLink **ret) {
+        g_autoptr(SimLink) link = link_new(event, callbacks, userdata);
+        int r;
+
+        link->kind = LINK_WIRE;
+        link->name = g_strdup(path);
+        /* Not from inside: the owner has no link yet. */
+        r = sd_event_add_time(link->event, &link->timer, CLOCK_MONOTONIC, 0, PTY_POLL_SLACK, on_wire_timer,
+                              link);
+        if (r < 0)
+                return log_error_errno(r, "Cannot watch %s", path);
+
+        *ret = g_steal_pointer(&link);
+        return 0;
+}
+
+/* -- faults -------------------------------------------------------------------- */
+
 void sim_link_drop(SimLink *link) {
-        if (link->is_pty) {
+        if (link->kind == LINK_PTY) {
                 /* as pulling the plug and putting it back */
                 stop_pty(link);
                 if (!link->refusing)
@@ -380,7 +470,7 @@ void sim_link_drop(SimLink *link) {
                 return;
         }
 
-        if (link->fd >= 0) {
+        if (link->kind == LINK_TCP && link->fd >= 0) {
                 const struct linger linger = {.l_onoff = 1};
 
                 (void) setsockopt(link->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
@@ -401,7 +491,12 @@ void sim_link_refuse(SimLink *link, bool refuse) {
                 return;
 
         link->refusing = refuse;
-        if (link->is_pty) {
+        if (link->kind == LINK_WIRE) {
+                if (refuse)
+                        client_gone(link);
+                else
+                        watch_for_client(link);
+        } else if (link->kind == LINK_PTY) {
                 if (refuse)
                         stop_pty(link);
                 else

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* The line between radio and app: a listening TCP socket with one client, or
- * a pseudo-terminal. */
+/* The line between radio and app: a listening TCP socket with one client, a
+ * pseudo-terminal, or a serial port. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -28,6 +28,10 @@ int sim_link_new_tcp(sd_event *event, const char *address, const SimLinkCallback
  * is there, nothing else. Logs. */
 int sim_link_new_pty(sd_event *event, const char *link, const SimLinkCallbacks *callbacks, void *userdata,
                      SimLink **ret);
+/* path is a serial port, or a unix stream socket that leads to one; while it is not there it is
+ * looked for again and again. */
+int sim_link_new_wire(sd_event *event, const char *path, const SimLinkCallbacks *callbacks, void *userdata,
+                      SimLink **ret);
 SimLink *sim_link_free(SimLink *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SimLink, sim_link_free)
 

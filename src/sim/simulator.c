@@ -389,8 +389,11 @@ static int make_line(Simulator *sim, const SimulatorConfig *config) {
         if (r < 0)
                 return log_error_errno(r, "Cannot make a timer");
 
-        return config->tcp ? sim_link_new_tcp(sim->event, config->tcp, &callbacks, sim, &sim->link)
-                           : sim_link_new_pty(sim->event, config->pty, &callbacks, sim, &sim->link);
+        if (config->tcp)
+                return sim_link_new_tcp(sim->event, config->tcp, &callbacks, sim, &sim->link);
+        if (config->pty)
+                return sim_link_new_pty(sim->event, config->pty, &callbacks, sim, &sim->link);
+        return sim_link_new_wire(sim->event, config->serial, &callbacks, sim, &sim->link);
 }
 
 int simulator_new(sd_event *event, const SimulatorConfig *config, Simulator **ret) {

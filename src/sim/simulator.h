@@ -13,8 +13,9 @@
 typedef struct Simulator Simulator;
 
 typedef struct SimulatorConfig {
-        const char *tcp; /* ADDRESS:PORT */
-        const char *pty; /* or the symbolic link */
+        const char *tcp;    /* ADDRESS:PORT */
+        const char *pty;    /* or the symbolic link */
+        const char *serial; /* or a port or socket that is there */
         EngineFirmware firmware;
         const char *scenario; /* NULL: built in */
         const char *replay;   /* a recording instead of the scenario, or NULL */
