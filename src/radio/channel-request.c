@@ -57,7 +57,7 @@ static void channel_request_done(Request *request, const Outcome *outcome) {
 
         /* No answer, or not what we hoped: let the radio say what it has now. */
         if (c->sent)
-                sync_read_slot(radio->sync, (unsigned) c->slot);
+                fresh_read_slot(radio->fresh, (unsigned) c->slot);
         else
                 radio_release_slot(radio);
         if (c->holding)

@@ -14,6 +14,7 @@
 #include "session.h"
 
 typedef struct Sync Sync;
+typedef struct Fresh Fresh;
 typedef struct Receive Receive;
 typedef struct Delivery Delivery;
 typedef struct Requests Requests;
@@ -48,6 +49,7 @@ struct Radio {
         int changing_slot; /* of a channel; -1: none. No text goes to it meanwhile */
 
         Sync *sync;
+        Fresh *fresh;
         Receive *receive;
         Delivery *delivery;
         Requests *requests;
@@ -109,7 +111,7 @@ void radio_release_slot(Radio *radio);
 /* -- ping.c -- */
 void radio_cancel_pings(Radio *radio);
 
-/* -- sync.c: the start sequence, wire reference 2.1, and what keeps the picture fresh -- */
+/* -- sync.c: the start sequence, wire reference 2.1 -- */
 Sync *sync_new(Radio *radio);
 Sync *sync_free(Sync *sync);
 /* From the first step; ends in radio_enter_state(RADIO_READY) or radio_fail(). */
@@ -118,12 +120,19 @@ void sync_start(Sync *sync);
 void sync_stop(Sync *sync);
 /* The queue is empty, told by receive. */
 void sync_drained(Sync *sync);
-/* A push or stray response that is about contacts. */
-void sync_frame(Sync *sync, const Frame *frame);
 /* Battery and storage, asked with the slow poll. */
 void sync_poll(Sync *sync);
+
+/* -- fresh.c: what keeps the picture fresh after the sync -- */
+Fresh *fresh_new(Radio *radio);
+Fresh *fresh_free(Fresh *fresh);
+/* The sync is over: from here on the radio may be asked. */
+void fresh_start(Fresh *fresh);
+void fresh_stop(Fresh *fresh);
+/* A push or stray response that is about contacts. */
+void fresh_frame(Fresh *fresh, const Frame *frame);
 /* Asks the radio what a channel slot holds, then radio_release_slot(). */
-void sync_read_slot(Sync *sync, unsigned slot);
+void fresh_read_slot(Fresh *fresh, unsigned slot);
 
 /* -- receive.c: from the radio's queue to the disk, design section 4 -- */
 Receive *receive_new(Radio *radio);

@@ -242,7 +242,7 @@ static void session_unsolicited(Session *session, const Frame *frame, Slice raw,
                 delivery_confirmed(radio->delivery, frame->send_confirmed.ack,
                                    frame->send_confirmed.round_trip_ms);
         else
-                sync_frame(radio->sync, frame);
+                fresh_frame(radio->fresh, frame);
 }
 
 static void session_dead(Session *session, void *userdata) {
@@ -384,6 +384,7 @@ static void radio_drop_link(Radio *radio) {
         /* Open calls end first, so that each of these hears of its own. */
         (void) session_free(session);
         sync_stop(radio->sync);
+        fresh_stop(radio->fresh);
         receive_stop(radio->receive);
         delivery_stop(radio->delivery);
         requests_stop(radio->requests);
@@ -517,6 +518,7 @@ Radio *radio_new(Manager *manager, RadioSettings *settings) {
                         .build = g_strdup(""),
         };
         radio->sync = sync_new(radio);
+        radio->fresh = fresh_new(radio);
         radio->receive = receive_new(radio);
         radio->delivery = delivery_new(radio);
         radio->requests = requests_new(radio);
@@ -536,6 +538,7 @@ Radio *radio_free(Radio *radio) {
         radio->requests = requests_free(radio->requests);
         radio_unload_identity(radio);
         sync_free(radio->sync);
+        fresh_free(radio->fresh);
         receive_free(radio->receive);
         delivery_free(radio->delivery);
         radio_settings_free(radio->settings);

@@ -16,8 +16,7 @@
 #define DUMP_TRIES          2
 #define STALE_MAX           6    /* frames of a former client: 4 in the queue, and some to spare */
 #define CONTACTS_FRAMES_MAX 4096 /* no firmware holds more; a dump that never ends does */
-#define REFRESH_MAX         256
-#define AUTO_ADD_LEVEL      8 /* has command 59, from 1.12.0 on */
+#define AUTO_ADD_LEVEL      8    /* has command 59, from 1.12.0 on */
 
 /* The start sequence, wire reference 2.1, one command after the other. The radio
  * becomes ready when the last step is done, so that nobody sees half of it. */
@@ -34,12 +33,6 @@ typedef enum SyncStep {
         SYNC_DONE,
 } SyncStep;
 
-/* Why a contact is fetched again. */
-enum {
-        REFRESH_HEARD = 1 << 0, /* an advert came */
-        REFRESH_PATH = 1 << 1,  /* the mesh found another way */
-};
-
 struct Sync {
         Radio *radio;
         SyncStep step;
@@ -51,13 +44,10 @@ struct Sync {
         GPtrArray *dump;     /* Contact, of the dump under way */
         unsigned slot;       /* next channel to ask for */
 
-        GHashTable *refresh; /* PublicKey → REFRESH_…: contacts to fetch again */
-        bool refreshing, refreshing_heard, refreshing_path;
         bool polling;
 };
 
 static void sync_step(Sync *sync);
-static void sync_refresh_next(Sync *sync);
 
 static void drop_contact(gpointer contact) {
         contact_free(contact);
@@ -448,43 +438,6 @@ void sync_poll(Sync *sync) {
                         0;
 }
 
-/* -- one slot ---------------------------------------------------------------------- */
-
-static void slot_reply(Session *session, const SessionReply *reply, void *userdata) {
-        Radio *radio = ((Sync *) userdata)->radio;
-        g_autofree char *name = NULL;
-        const Frame *frame = reply->frame;
-        int r;
-
-        if (reply->result == SESSION_CLOSED)
-                return;
-        if (reply->result != SESSION_REPLY || frame->kind != FRAME_CHANNEL_INFO) {
-                radio_fail(radio, REASON_PROTOCOL, OUTCOME_FAILED,
-                           "the radio does not tell what a channel slot holds after a change");
-                return;
-        }
-
-        name = utf8_repair(frame->channel_info.name.data, frame->channel_info.name.size);
-        r = identity_set_slot(radio->identity, frame->channel_info.channel, name, frame->channel_info.secret,
-                              translate_channel_kind(name, frame->channel_info.secret));
-        if (r < 0)
-                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
-                           "cannot store the channels: %s", g_strerror(-r));
-        else
-                radio_release_slot(radio);
-}
-
-void sync_read_slot(Sync *sync, unsigned slot) {
-        Command command;
-
-        /* Without a link the next start asks for all of them. */
-        if (!sync->radio->session)
-                return;
-
-        (void) command_get_channel(&command, (uint8_t) slot);
-        (void) session_call(sync->radio->session, &command, SESSION_PERSON, slot_reply, sync);
-}
-
 /* -- the ladder --------------------------------------------------------------------- */
 
 static void sync_step(Sync *sync) {
@@ -544,171 +497,13 @@ void sync_drained(Sync *sync) {
 
         sync->step = SYNC_DONE;
         radio_enter_state(radio, RADIO_READY, ahead ? REASON_CLOCK_AHEAD : REASON_NONE);
-        sync_refresh_next(sync);
+        fresh_start(radio->fresh);
 }
 
 void sync_stop(Sync *sync) {
         sync->step = SYNC_DEVICE;
-        sync->refreshing = false;
         sync->polling = false;
         g_ptr_array_set_size(sync->dump, 0);
-        g_hash_table_remove_all(sync->refresh);
-}
-
-/* -- keeping fresh ------------------------------------------------------------------- */
-
-static void sync_tell_advert(Sync *sync, const Contact *contact, bool stored) {
-        void *userdata;
-        const RadioObserver *o = manager_observer(sync->radio->manager, &userdata);
-
-        if (contact && o && o->advert_heard)
-                o->advert_heard(sync->radio, contact, stored, userdata);
-}
-
-static void refresh_reply(Session *session, const SessionReply *reply, void *userdata) {
-        Sync *sync = userdata;
-        Radio *radio = sync->radio;
-
-        sync->refreshing = false;
-        if (reply->result == SESSION_CLOSED)
-                return;
-
-        if (reply->result == SESSION_REPLY && reply->frame->kind == FRAME_CONTACT) {
-                g_autoptr(Contact) contact = translate_contact(reply->frame);
-
-                contact->on_radio = true;
-                if (sync->refreshing_heard)
-                        contact->last_heard_usec = clock_realtime_usec();
-                book_merge(radio, contact, sync->refreshing_path);
-                if (identity_put_contact(radio->identity, contact) >= 0 && sync->refreshing_heard)
-                        sync_tell_advert(sync, identity_get_contact(radio->identity, &contact->key), true);
-                if (contact->path_displaced)
-                        delivery_path_displaced(radio->delivery, &contact->key);
-                (void) pending_remove(radio->pending, &contact->key);
-        }
-
-        sync_refresh_next(sync);
-}
-
-static void sync_refresh_next(Sync *sync) {
-        GHashTableIter iter;
-        PublicKey *key;
-        Command command;
-        void *why;
-
-        if (sync->refreshing || sync->step != SYNC_DONE)
-                return;
-
-        g_hash_table_iter_init(&iter, sync->refresh);
-        if (!g_hash_table_iter_next(&iter, (void **) &key, &why))
-                return;
-
-        sync->refreshing_heard = GPOINTER_TO_UINT(why) & REFRESH_HEARD;
-        sync->refreshing_path = GPOINTER_TO_UINT(why) & REFRESH_PATH;
-
-        (void) command_get_contact_by_key(&command, key);
-        g_hash_table_iter_remove(&iter);
-        sync->refreshing = session_call(sync->radio->session, &command, SESSION_BACKGROUND, refresh_reply,
-                                        sync) >= 0;
-}
-
-/* The push names the contact only; its record is fetched, one at a time, and
- * once for many pushes. */
-static void sync_refresh(Sync *sync, const PublicKey *key, unsigned why) {
-        bool known = g_hash_table_contains(sync->refresh, key);
-
-        if (!known && g_hash_table_size(sync->refresh) >= REFRESH_MAX) {
-                radio_log(sync->radio, LOG_DEBUG, 0,
-                          "too many contacts change at once, leaving one to the next sync");
-                return;
-        }
-
-        why |= GPOINTER_TO_UINT(g_hash_table_lookup(sync->refresh, key));
-        g_hash_table_replace(sync->refresh, g_memdup2(key, sizeof(PublicKey)), GUINT_TO_POINTER(why));
-        sync_refresh_next(sync);
-}
-
-/* Heard, and not stored by the radio: pending, unless our book has it. There the news goes, but for
- * what the advert cannot know. */
-static void sync_new_advert(Sync *sync, const Frame *frame) {
-        Radio *radio = sync->radio;
-        g_autoptr(Contact) contact = translate_contact(frame);
-        const Contact *known = identity_get_contact(radio->identity, &contact->key);
-
-        contact->last_heard_usec = clock_realtime_usec();
-        if (known) {
-                g_autoptr(Contact) next = contact_copy(known);
-
-                next->type = contact->type;
-                g_free(next->name);
-                next->name = g_strdup(contact->name);
-                next->lat_e6 = contact->lat_e6;
-                next->lon_e6 = contact->lon_e6;
-                next->last_advert = contact->last_advert;
-                next->last_heard_usec = contact->last_heard_usec;
-                if (known->on_radio) {
-                        /* Not any more, as this push shows. */
-                        next->on_radio = false;
-                        next->removed_elsewhere = true;
-                }
-                (void) identity_put_contact(radio->identity, next);
-        } else
-                pending_put(radio->pending, contact);
-
-        sync_tell_advert(sync, known ? identity_get_contact(radio->identity, &contact->key) : contact,
-                         known != NULL);
-        requests_advert(radio->requests, &contact->key, contact);
-}
-
-static void sync_contact_deleted(Sync *sync, const PublicKey *key) {
-        Contact *known = identity_get_contact(sync->radio->identity, key);
-        g_autoptr(Contact) contact = NULL;
-
-        if (!known)
-                return;
-
-        radio_log(sync->radio, LOG_INFO, 0,
-                  "the radio dropped contact %.16s… to make room; the book keeps it", key_to_text(key).text);
-        contact = contact_copy(known);
-        contact->on_radio = contact->removed_elsewhere = false;
-        (void) identity_put_contact(sync->radio->identity, contact);
-}
-
-void sync_frame(Sync *sync, const Frame *frame) {
-        Radio *radio = sync->radio;
-        void *userdata;
-        const RadioObserver *o = manager_observer(radio->manager, &userdata);
-
-        /* Before SELF_INFO nobody knows whose contacts these are. */
-        if (!radio->identity_confirmed)
-                return;
-
-        switch (frame->kind) {
-        case FRAME_ADVERT:
-                sync_refresh(sync, &frame->public_key, REFRESH_HEARD);
-                requests_advert(radio->requests, &frame->public_key, NULL);
-                break;
-        case FRAME_PATH_UPDATED:
-                sync_refresh(sync, &frame->public_key, REFRESH_PATH);
-                break;
-        case FRAME_NEW_ADVERT:
-                sync_new_advert(sync, frame);
-                break;
-        case FRAME_CONTACT_DELETED:
-                sync_contact_deleted(sync, &frame->public_key);
-                break;
-        case FRAME_CONTACTS_FULL:
-                radio_log(radio, LOG_INFO, 0,
-                          "the radio's table of contacts is full: it heard a node and could not "
-                          "store it");
-                if (o && o->contacts_full)
-                        o->contacts_full(radio, userdata);
-                break;
-        default:
-                radio_log(radio, LOG_DEBUG, 0, "ignoring %s, nobody asked for it",
-                          frame_code_to_string(frame->code) ?: "a frame of an unknown kind");
-                break;
-        }
 }
 
 Sync *sync_new(Radio *radio) {
@@ -716,7 +511,6 @@ Sync *sync_new(Radio *radio) {
 
         sync->radio = radio;
         sync->dump = g_ptr_array_new_with_free_func(drop_contact);
-        sync->refresh = g_hash_table_new_full(key_hash_func, key_equal_func, g_free, NULL);
         return sync;
 }
 
@@ -725,6 +519,5 @@ Sync *sync_free(Sync *sync) {
                 return NULL;
 
         g_ptr_array_unref(sync->dump);
-        g_hash_table_unref(sync->refresh);
         return g_free(sync), NULL;
 }
