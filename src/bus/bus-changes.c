@@ -88,6 +88,17 @@ sd_bus_message *bus_signal_new(Bus *bus, const char *path, const char *interface
         return signal;
 }
 
+sd_bus_message *bus_optional_signal_new(Bus *bus, const char *path, const char *interface,
+                                        const char *member) {
+        uint64_t queued;
+
+        if (!bus_can_emit(bus) || sd_bus_get_n_queued_write(bus->conn, &queued) < 0 ||
+            queued > BUS_QUEUE_HIGH)
+                return NULL;
+
+        return bus_signal_new(bus, path, interface, member);
+}
+
 void bus_signal_send(Bus *bus, sd_bus_message *signal, int r) {
         if (r >= 0)
                 r = sd_bus_send(bus->conn, signal, NULL);

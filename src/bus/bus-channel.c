@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
 #include "bus-internal.h"
 
 /* -- properties ----------------------------------------------------------- */
@@ -78,6 +80,38 @@ static int method_get_secret(sd_bus_message *call, void *userdata, sd_bus_error 
         return sd_bus_message_send(reply);
 }
 
+static int method_export(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusChannel *found = userdata;
+        g_auto(Outcome) outcome = {};
+        char *uri = NULL;
+        int r;
+
+        r = bus_authorize(found->radio->bus, call, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        if (radio_channel_uri(found->radio->radio, found->channel, &uri, &outcome) != OUTCOME_OK)
+                return bus_error_outcome(error, &outcome);
+
+        r = sd_bus_reply_method_return(call, "s", bus_text(uri));
+        explicit_bzero(uri, strlen(uri));
+        g_free(uri);
+        return r;
+}
+
+static int method_clear(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusChannel *found = userdata;
+        BusCaller *caller;
+        int r;
+
+        r = bus_answer_later(found->radio->bus, call, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        radio_clear_channel(found->radio->radio, (unsigned) found->channel->slot, bus_answer, caller);
+        return 1;
+}
+
 #define CHANGES(name, type, getter) BUS_PROPERTY(name, type, getter, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
 
 const sd_bus_vtable bus_channel_vtable[] = {
@@ -93,5 +127,9 @@ const sd_bus_vtable bus_channel_vtable[] = {
                 SD_BUS_METHOD_WITH_ARGS("GetSecret", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", secret),
                                         method_get_secret,
                                         SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+                SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", uri), method_export,
+                                        SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+                SD_BUS_METHOD_WITH_ARGS("Clear", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_clear,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,
 };

@@ -92,22 +92,16 @@ void bus_queue_contact(BusRadio *self, const Contact *contact, ContactChange wha
                         bus_queue_changed(self->bus, path, BUS_CONTACT, table[i].property);
 }
 
-int bus_append_advert(sd_bus_message *m, const Contact *contact, bool stored) {
+int bus_append_advert(sd_bus_message *m, const Contact *contact) {
         int r;
 
-        r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0)
-                r = bus_append_entry(m, "Stored", "b", (int) stored);
-        if (r >= 0)
-                r = bus_append_entry(m, "Type", "s", contact_type_to_string(contact->type));
+        r = bus_append_entry(m, "Type", "s", contact_type_to_string(contact->type));
         if (r >= 0 && contact->name[0])
                 r = bus_append_entry(m, "Name", "s", bus_text(contact->name));
         if (r >= 0 && (contact->lat_e6 != 0 || contact->lon_e6 != 0))
                 r = bus_append_entry(m, "Location", "(dd)", contact->lat_e6 / 1e6, contact->lon_e6 / 1e6);
         if (r >= 0)
                 r = bus_append_entry(m, "LastAdvertUSec", "t", contact->last_advert * USEC_PER_SEC);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
         return r;
 }
 
@@ -131,6 +125,99 @@ static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *
         return bus_send_finish(&send, self, &to, text, call, error);
 }
 
+static int method_update(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusContact *found = userdata;
+        BusContactFields changes;
+        BusCaller *caller;
+        int r;
+
+        r = bus_read_contact_fields(call, false, &changes, error);
+        if (r < 0)
+                return r;
+        r = bus_answer_later(found->radio->bus, call, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        radio_update_contact(found->radio->radio, &found->contact->key, &changes.fields, bus_answer_changed,
+                             caller);
+        return 1;
+}
+
+static int method_set_path(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusContact *found = userdata;
+        PathHop path[CONTACT_PATH_HOPS_MAX];
+        BusCaller *caller;
+        size_t n;
+        int r;
+
+        r = bus_read_path(call, path, &n, error);
+        if (r < 0)
+                return r;
+        r = bus_answer_later(found->radio->bus, call, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        radio_set_contact_path(found->radio->radio, &found->contact->key, path, n, bus_answer_changed,
+                               caller);
+        return 1;
+}
+
+static int method_reset_path(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusContact *found = userdata;
+        BusCaller *caller;
+        int r;
+
+        r = bus_answer_later(found->radio->bus, call, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        radio_reset_contact_path(found->radio->radio, &found->contact->key, bus_answer_changed, caller);
+        return 1;
+}
+
+static int method_share(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusContact *found = userdata;
+        BusCaller *caller;
+        int r;
+
+        r = bus_answer_later(found->radio->bus, call, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        radio_share_contact(found->radio->radio, &found->contact->key, bus_answer, caller);
+        return 1;
+}
+
+static int method_export(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusContact *found = userdata;
+
+        return bus_export_contact(found->radio, &found->contact->key, call, error);
+}
+
+static int method_export_card(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusContact *found = userdata;
+
+        return bus_export_card(found->radio, &found->contact->key, call, error);
+}
+
+static int method_remove(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusContact *found = userdata;
+        int keep = false;
+        const BusOption options[] = {{"Keep", "b", &keep}};
+        BusCaller *caller;
+        int r;
+
+        r = bus_read_options(call, options, ELEMENTSOF(options), error);
+        if (r < 0)
+                return r;
+        r = bus_answer_later(found->radio->bus, call, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        radio_remove_contact(found->radio->radio, &found->contact->key, keep, bus_answer, caller);
+        return 1;
+}
+
 #define CHANGES(name, type, getter) BUS_PROPERTY(name, type, getter, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
 
 const sd_bus_vtable bus_contact_vtable[] = {
@@ -150,5 +237,19 @@ const sd_bus_vtable bus_contact_vtable[] = {
                 SD_BUS_METHOD_WITH_ARGS("SendText", SD_BUS_ARGS("s", text, "a{sv}", options),
                                         SD_BUS_RESULT("o", message), method_send_text,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Update", SD_BUS_ARGS("a{sv}", changes), SD_BUS_NO_RESULT,
+                                        method_update, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("SetPath", SD_BUS_ARGS("aay", path), SD_BUS_NO_RESULT,
+                                        method_set_path, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("ResetPath", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reset_path,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Share", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_share,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", uri),
+                                        method_export, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("ExportCard", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", packet),
+                                        method_export_card, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
+                                        method_remove, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,
 };

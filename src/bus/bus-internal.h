@@ -12,6 +12,8 @@
 
 #include "backoff.h"
 #include "bus.h"
+#include "channels-api.h"
+#include "contacts-api.h"
 #include "macros.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
@@ -65,6 +67,7 @@ struct BusRadio {
         Bus *bus;
         Radio *radio;
         Identity *identity; /* the one that is observed; NULL while the radio has none */
+        Pending *pending;   /* of that identity */
         char *path;
         GPtrArray *slots;
         GHashTable *window; /* ids of the announced messages */
@@ -119,6 +122,7 @@ extern const RadioObserver bus_radio_observer; /* userdata: Bus */
 /* Neither exports nor announces anything. */
 BusRadio *bus_radio_new(Bus *bus, Radio *radio);
 BusRadio *bus_radio_free(BusRadio *self);
+BusRadio *bus_find_radio(Bus *bus, Radio *radio);
 int bus_radio_export(BusRadio *self);
 void bus_radio_unexport(BusRadio *self);
 /* Announces the messages that belong in the window now, and withdraws those that no longer do. */
@@ -152,6 +156,7 @@ void bus_emit_state_changed(BusRadio *self, RadioState from, RadioState to, Radi
 void bus_emit_identity_changed(BusRadio *self, const PublicKey *from, const PublicKey *to);
 void bus_emit_advert_heard(BusRadio *self, const Contact *contact, bool stored);
 void bus_emit_full(BusRadio *self);
+void bus_emit_pending_removed(BusRadio *self, const Contact *contact);
 void bus_emit_received(BusRadio *self, const Message *message);
 void bus_emit_message_state(BusRadio *self, const Message *message);
 void bus_emit_deleted(BusRadio *self, const uint64_t *ids, size_t n);
@@ -161,8 +166,8 @@ void bus_queue_contact(BusRadio *self, const Contact *contact, ContactChange wha
 void bus_queue_channel(BusRadio *self, const Channel *channel, ChannelChange what);
 void bus_queue_message(BusRadio *self, const Message *message, MessageChange what);
 
-/* The keys Type, Name, Location, LastAdvertUSec of a contact, and Stored. */
-int bus_append_advert(sd_bus_message *m, const Contact *contact, bool stored);
+/* The keys Type, Name, Location and LastAdvertUSec of a node, entries of an open a{sv}. */
+int bus_append_advert(sd_bus_message *m, const Contact *contact);
 
 /* -- bus-changes.c: announcements and coalesced changes ---------------------- */
 
@@ -172,6 +177,9 @@ void bus_emit_added(Bus *bus, const char *path);
 void bus_emit_removed(Bus *bus, const char *path, const char *const *interfaces);
 /* A new signal, or NULL while nothing may be emitted. */
 sd_bus_message *bus_signal_new(Bus *bus, const char *path, const char *interface, const char *member);
+/* The same for one that may be left out, and is while the bus cannot keep up. */
+sd_bus_message *bus_optional_signal_new(Bus *bus, const char *path, const char *interface,
+                                        const char *member);
 /* Takes the signal, built with result r. */
 void bus_signal_send(Bus *bus, sd_bus_message *signal, int r);
 /* interface and property are static strings. */
@@ -280,6 +288,7 @@ BusCaller *bus_caller_free(BusCaller *caller);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusCaller, bus_caller_free)
 /* The call to answer; NULL when the caller or the connection is gone. */
 sd_bus_message *bus_caller_call(BusCaller *caller);
+Bus *bus_caller_bus(BusCaller *caller);
 /* Takes the caller, who is answered when the message gets there, or cannot any more. */
 void bus_caller_wait(BusCaller *caller, BusRadio *radio, const Message *message, BusWait wait);
 void bus_callers_message_changed(BusRadio *radio, const Message *message);
@@ -296,16 +305,65 @@ void bus_lists_drop(BusRadio *self);
 
 /* -- bus-options.c ----------------------------------------------------------- */
 
-/* A key that a{sv} may have. types lists the basic types it may come in; ret is a const char ** for
- * strings and paths (borrowed from the message), int * for b, uint64_t * for t. Left alone when
- * the key is missing. */
+/* A key that a{sv} may have. types lists the basic types it may come in, or is one complete other type. ret
+ * is a const char ** for strings and paths (borrowed from the message), int * for b, uint8_t * for y,
+ * uint32_t * for u, uint64_t * for t; or whatever read wants, which gets what is inside of the
+ * variant and sets error. Left alone when the key is missing. */
 typedef struct BusOption {
         const char *key;
         const char *types;
         void *ret;
+        int (*read)(sd_bus_message *m, const char *signature, void *ret, sd_bus_error *error);
 } BusOption;
 
+/* At most 30 keys. Returns those that were there, as bits: 1 << their index in options. */
 int bus_read_options(sd_bus_message *m, const BusOption *options, size_t n, sd_bus_error *error);
+
+/* -- bus-contact-fields.c ------------------------------------------------------ */
+
+typedef struct BusContactFields {
+        PublicKey key; /* of Add */
+        ContactFields fields;
+        PathHop path[CONTACT_PATH_HOPS_MAX];
+} BusContactFields;
+
+/* The a{sv} of Add, which has a Key, and of Update. fields points into *ret and
+ * to strings of the message. */
+int bus_read_contact_fields(sd_bus_message *m, bool with_key, BusContactFields *ret, sd_bus_error *error);
+/* An aay. ret has room for CONTACT_PATH_HOPS_MAX. */
+int bus_read_path(sd_bus_message *m, PathHop *ret, size_t *ret_n, sd_bus_error *error);
+
+/* -- bus-heard.c: adverts that are pending, and automatic adding ------------------ */
+
+extern const PendingObserver bus_pending_observer; /* userdata: BusRadio */
+
+int bus_property_get_auto_add(sd_bus *conn, const char *object, const char *interface, const char *property,
+                              sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int bus_property_get_pending(sd_bus *conn, const char *object, const char *interface, const char *property,
+                             sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int bus_method_set_auto_add(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_method_list_pending(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_method_dismiss_pending(sd_bus_message *call, void *userdata, sd_bus_error *error);
+
+/* -- bus-answer.c: calls that end when the radio is done --------------------------- */
+
+/* Authorises call and remembers it. As bus_authorize(); *ret is what the functions below take. */
+int bus_answer_later(Bus *bus, sd_bus_message *call, BusCaller **ret, sd_bus_error *error);
+
+/* For the radio's requests; userdata is the BusCaller. The reply has nothing in it, the path of a
+ * contact or channel, a URI, or the bytes of a card. */
+void bus_answer(Radio *radio, const Outcome *outcome, void *userdata);
+void bus_answer_changed(Radio *radio, const Outcome *outcome, Contact *contact, void *userdata);
+void bus_answer_contact(Radio *radio, const Outcome *outcome, Contact *contact, void *userdata);
+void bus_answer_channel(Radio *radio, const Outcome *outcome, Channel *channel, void *userdata);
+void bus_answer_import(Radio *radio, const Outcome *outcome, Contact *contact, Channel *channel,
+                       void *userdata);
+void bus_answer_uri(Radio *radio, const Outcome *outcome, Slice packet, const char *uri, void *userdata);
+void bus_answer_card(Radio *radio, const Outcome *outcome, Slice packet, const char *uri, void *userdata);
+
+/* Export and ExportSelf (key NULL), all of it. */
+int bus_export_contact(BusRadio *self, const PublicKey *key, sd_bus_message *call, sd_bus_error *error);
+int bus_export_card(BusRadio *self, const PublicKey *key, sd_bus_message *call, sd_bus_error *error);
 
 /* -- bus-send.c --------------------------------------------------------------- */
 

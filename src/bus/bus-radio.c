@@ -145,6 +145,7 @@ void bus_queue_radio(BusRadio *self, RadioChange what) {
                         {RADIO_CHANGED_STORAGE, BUS_RADIO, "StorageUsedKB"},
                         {RADIO_CHANGED_STORAGE, BUS_RADIO, "StorageTotalKB"},
                         {RADIO_CHANGED_CLOCK, BUS_RADIO, "ClockSkewUSec"},
+                        {RADIO_CHANGED_AUTO_ADD, BUS_CONTACTS, "AutoAdd"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)

@@ -87,6 +87,10 @@ sd_bus_message *bus_caller_call(BusCaller *caller) {
         return caller->call;
 }
 
+Bus *bus_caller_bus(BusCaller *caller) {
+        return caller->bus;
+}
+
 static void reply_end(BusCaller *caller, OutcomeCode code, const char *what, const char *why) {
         g_auto(Outcome) outcome = {};
 

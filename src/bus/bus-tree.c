@@ -214,6 +214,7 @@ static void queue_totals(BusRadio *self) {
         queue_self(self, BUS_RADIO, "PublicKey");
         queue_self(self, BUS_CONTACTS, "Count");
         queue_self(self, BUS_CONTACTS, "OnRadio");
+        queue_self(self, BUS_CONTACTS, "Pending");
         queue_self(self, BUS_MESSAGES, "LastId");
         queue_self(self, BUS_MESSAGES, "Unread");
         queue_self(self, BUS_MESSAGES, "HistoryId");
@@ -258,6 +259,18 @@ static void attach_identity(BusRadio *self, Identity *identity) {
         self->identity = identity;
         self->window_stale = true;
         identity_set_observer(identity, &identity_observer, self);
+
+        self->pending = radio_pending(self->radio);
+        if (self->pending)
+                pending_set_observer(self->pending, &bus_pending_observer, self);
+}
+
+static void stop_observing(BusRadio *self) {
+        if (self->identity)
+                identity_set_observer(self->identity, NULL, NULL);
+        if (self->pending)
+                pending_set_observer(self->pending, NULL, NULL);
+        self->pending = NULL;
 }
 
 static void announce_identity(BusRadio *self) {
@@ -272,7 +285,7 @@ static void detach_identity(BusRadio *self) {
         if (!self->identity)
                 return;
 
-        identity_set_observer(self->identity, NULL, NULL);
+        stop_observing(self);
         bus_callers_radio_gone(self);
         bus_lists_drop(self);
         for_contacts_and_channels(self, withdraw);
@@ -308,8 +321,7 @@ BusRadio *bus_radio_free(BusRadio *self) {
                 return NULL;
 
         bus_lists_drop(self);
-        if (self->identity)
-                identity_set_observer(self->identity, NULL, NULL);
+        stop_observing(self);
         g_ptr_array_unref(self->slots);
         g_hash_table_unref(self->window);
         bus_cache_free(self->cache);
@@ -318,7 +330,7 @@ BusRadio *bus_radio_free(BusRadio *self) {
         return NULL;
 }
 
-static BusRadio *find_radio(Bus *bus, Radio *radio) {
+BusRadio *bus_find_radio(Bus *bus, Radio *radio) {
         for (guint i = 0; i < bus->radios->len; i++) {
                 BusRadio *self = bus->radios->pdata[i];
 
@@ -333,7 +345,7 @@ static void on_added(Radio *radio, void *userdata) {
         BusRadio *self;
         int r;
 
-        if (find_radio(bus, radio))
+        if (bus_find_radio(bus, radio))
                 return;
 
         self = bus_radio_new(bus, radio);
@@ -352,7 +364,7 @@ static void on_added(Radio *radio, void *userdata) {
 
 static void on_removed(Radio *radio, void *userdata) {
         Bus *bus = userdata;
-        BusRadio *self = find_radio(bus, radio);
+        BusRadio *self = bus_find_radio(bus, radio);
 
         if (!self)
                 return;
@@ -364,7 +376,7 @@ static void on_removed(Radio *radio, void *userdata) {
 }
 
 static void on_changed(Radio *radio, RadioChange what, void *userdata) {
-        BusRadio *self = find_radio(userdata, radio);
+        BusRadio *self = bus_find_radio(userdata, radio);
 
         if (self)
                 bus_queue_radio(self, what);
@@ -372,14 +384,14 @@ static void on_changed(Radio *radio, RadioChange what, void *userdata) {
 
 static void on_state_changed(Radio *radio, RadioState from, RadioState to, RadioReason reason,
                              void *userdata) {
-        BusRadio *self = find_radio(userdata, radio);
+        BusRadio *self = bus_find_radio(userdata, radio);
 
         if (self)
                 bus_emit_state_changed(self, from, to, reason);
 }
 
 static void on_identity_loaded(Radio *radio, void *userdata) {
-        BusRadio *self = find_radio(userdata, radio);
+        BusRadio *self = bus_find_radio(userdata, radio);
 
         /* A radio that is new may have come with it. */
         if (!self || self->identity)
@@ -391,28 +403,28 @@ static void on_identity_loaded(Radio *radio, void *userdata) {
 }
 
 static void on_identity_unloading(Radio *radio, void *userdata) {
-        BusRadio *self = find_radio(userdata, radio);
+        BusRadio *self = bus_find_radio(userdata, radio);
 
         if (self)
                 detach_identity(self);
 }
 
 static void on_identity_changed(Radio *radio, const PublicKey *from, const PublicKey *to, void *userdata) {
-        BusRadio *self = find_radio(userdata, radio);
+        BusRadio *self = bus_find_radio(userdata, radio);
 
         if (self)
                 bus_emit_identity_changed(self, from, to);
 }
 
 static void on_advert_heard(Radio *radio, const Contact *contact, bool stored, void *userdata) {
-        BusRadio *self = find_radio(userdata, radio);
+        BusRadio *self = bus_find_radio(userdata, radio);
 
         if (self)
                 bus_emit_advert_heard(self, contact, stored);
 }
 
 static void on_contacts_full(Radio *radio, void *userdata) {
-        BusRadio *self = find_radio(userdata, radio);
+        BusRadio *self = bus_find_radio(userdata, radio);
 
         if (self)
                 bus_emit_full(self);

@@ -2,34 +2,8 @@
 #include <string.h>
 
 #include "clock.h"
-#include "fake-radio.h"
+#include "fake-radio-internal.h"
 #include "macros.h"
-
-struct Manager {
-        sd_event *event;
-        Store *store;
-        GPtrArray *radios;
-        const RadioObserver *observer;
-        void *userdata;
-};
-
-struct Radio {
-        Manager *manager;
-        RadioSettings *settings;
-        RadioInfo info;
-        RadioState state;
-        RadioReason reason;
-        OutcomeCode error;
-        char *error_message;
-        unsigned attempts;
-        Identity *identity;
-        GQueue pings;
-};
-
-typedef struct Ping {
-        radio_ping_done_t done;
-        void *userdata;
-} Ping;
 
 /* -- the manager ----------------------------------------------------------- */
 
@@ -120,9 +94,12 @@ Radio *fake_radio_add(Manager *manager, const char *id, const PublicKey *key) {
 void fake_radio_remove(Manager *manager, Radio *radio) {
         while (fake_radio_n_pings(radio) > 0)
                 fake_radio_answer_ping(radio, OUTCOME_CANCELLED, 0);
+        while (fake_radio_n_requests(radio) > 0)
+                fake_radio_answer(radio, OUTCOME_CANCELLED);
 
         TELL(radio, removed);
         g_ptr_array_remove(manager->radios, radio);
+        pending_free(radio->pending);
         identity_free(radio->identity);
         radio_settings_free(radio->settings);
         g_free(radio->info.name);
@@ -140,12 +117,15 @@ void fake_radio_set_identity(Radio *radio, const PublicKey *key) {
         if (radio->identity) {
                 old = *identity_key(radio->identity);
                 TELL(radio, identity_unloading);
+                radio->pending = pending_free(radio->pending);
                 radio->identity = identity_free(radio->identity);
         }
         if (!key)
                 return;
 
         r = identity_load(radio->manager->store, key, &radio->identity);
+        g_assert(r >= 0);
+        r = pending_load(radio->manager->store, key, &radio->pending);
         g_assert(r >= 0);
         TELL(radio, identity_loaded);
         if (!key_is_zero(&old))

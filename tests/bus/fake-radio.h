@@ -4,6 +4,8 @@
 /* radio.h and manager.h without a radio: the tests of the bus say what happens.
  * Texts really go to the identity's store. */
 
+#include "channels-api.h"
+#include "contacts-api.h"
 #include "manager.h"
 
 /* Adds a radio; its identity, if any, is told as loaded. */
@@ -24,6 +26,17 @@ void fake_radio_tell_full(Radio *radio);
 /* How many pings wait, and the end of the oldest. */
 unsigned fake_radio_n_pings(Radio *radio);
 void fake_radio_answer_ping(Radio *radio, OutcomeCode code, uint64_t round_trip_usec);
+
+/* Of the oldest request about contacts, channels or automatic adding that waits: what was asked for, in
+ * words; NULL when none waits. */
+const char *fake_radio_request(Radio *radio);
+unsigned fake_radio_n_requests(Radio *radio);
+/* Ends it. The test does before what the radio would have done; a contact or channel is
+ * looked up by what the request named. card is what an export answers with. */
+void fake_radio_answer(Radio *radio, OutcomeCode code);
+void fake_radio_answer_card(Radio *radio, const void *packet, size_t size, const char *uri);
+/* To be changed by the test, which then calls fake_radio_notify(). */
+AutoAdd *fake_radio_auto_add(Radio *radio);
 
 /* A text on its way. */
 void fake_radio_move_message(Radio *radio, uint64_t id, MessageState state, const char *error);
