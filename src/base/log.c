@@ -32,6 +32,28 @@ void log_setup(LogTarget target) {
         to_journal = target == LOG_TARGET_JOURNAL || (target == LOG_TARGET_AUTO && stderr_is_journal());
 }
 
+const char *log_get_target(void) {
+        return to_journal ? "journal" : "console";
+}
+
+int log_set_target(const char *name) {
+        static const struct {
+                const char *name;
+                LogTarget target;
+        } targets[] = {
+                        {"auto", LOG_TARGET_AUTO},
+                        {"journal", LOG_TARGET_JOURNAL},
+                        {"console", LOG_TARGET_TERMINAL},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(targets); i++)
+                if (strcmp(name, targets[i].name) == 0) {
+                        log_setup(targets[i].target);
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 void log_set_level(int level) {
         max_level = level;
 }

@@ -17,6 +17,11 @@ typedef enum LogTarget {
 
 void log_setup(LogTarget target);
 
+/* In use now, as systemd calls them: "journal" or "console". */
+const char *log_get_target(void);
+/* "journal", "console" or "auto"; -EINVAL for others. */
+int log_set_target(const char *name);
+
 /* Messages above this syslog level (LOG_ERR … LOG_DEBUG) are dropped;
  * LOG_INFO at start. */
 void log_set_level(int level);

@@ -152,6 +152,11 @@ static int export_root(Bus *bus) {
                 return r;
 
         r = sd_bus_add_object_vtable(bus->conn, &slot, BUS_ROOT, BUS_MANAGER, bus_manager_vtable, bus);
+        r = keep(bus, slot, r);
+        if (r < 0)
+                return r;
+
+        r = sd_bus_add_object_vtable(bus->conn, &slot, BUS_LOG_PATH, BUS_LOG, bus_log_vtable, NULL);
         return keep(bus, slot, r);
 }
 

@@ -14,6 +14,7 @@
 #include "macros.h"
 #include "manager.h"
 #include "store.h"
+#include "watchdog.h"
 
 #define EXIT_USAGE 2 /* meshcored(8), Exit status */
 #define EXIT_NEWER 3
@@ -23,6 +24,7 @@ typedef struct Daemon {
         sd_event *event;
         Store *store;
         Manager *manager;
+        sd_event_source *watchdog;
         Bus *bus;
         bool announced; /* READY=1 was sent */
 } Daemon;
@@ -30,6 +32,7 @@ typedef struct Daemon {
 static void daemon_clear(Daemon *d) {
         /* Callers get their answers while the objects are still there. */
         d->bus = bus_free(d->bus);
+        d->watchdog = sd_event_source_disable_unref(d->watchdog);
         d->manager = manager_free(d->manager);
         d->store = store_close(d->store);
         d->event = sd_event_unref(d->event);
@@ -135,16 +138,15 @@ static int start(Daemon *d) {
         r = watch_signals(d);
         if (r < 0)
                 return log_error_errno(r, "Cannot watch for signals");
-        r = sd_event_set_watchdog(d->event, true);
-        if (r < 0)
-                (void) log_warning_errno(r, "Cannot serve the watchdog, ignoring");
-
         r = open_store(d);
         if (r < 0)
                 return r;
         r = manager_new(d->event, d->store, &d->manager);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the radios");
+        r = watchdog_new(d->event, d->manager, &d->watchdog);
+        if (r < 0)
+                return log_error_errno(r, "Cannot serve the watchdog");
         d->bus = bus_new(d->event, d->manager, d->arguments.session ? BUS_SESSION : BUS_SYSTEM);
         bus_set_ready(d->bus, on_bus_ready, d);
 

@@ -9,15 +9,13 @@
 
 #include "bytes.h"
 #include "clock.h"
+#include "events.h"
 #include "log.h"
 #include "store-internal.h"
 
 #define STORE_FILE      "store.db"
 #define ROOM_BYTES      (1024 * 1024) /* at least, before each pop: design, section 4, Receive */
 #define BUSY_LIMIT_MSEC 100           /* somebody looks into the file with another program */
-
-/* For people who watch the journal. */
-#define MESSAGE_ID_DAMAGED "3d4e5c0dd1b94a5b9a63f2a1f9b0c7e4"
 
 static const char *const companions[] = {"-wal", "-shm"};
 
@@ -113,7 +111,7 @@ static int set_aside(Store *store) {
                 return r;
 
         store->damaged = false;
-        (void) log_full(&(LogContext){.topic = "store", .id = MESSAGE_ID_DAMAGED}, LOG_CRIT, 0, __FILE__,
+        (void) log_full(&(LogContext){.topic = "store", .id = EVENT_STORE_DAMAGED}, LOG_CRIT, 0, __FILE__,
                         __LINE__,
                         "Store %s was damaged. It is kept as %s/%s, and a new, empty history begins. "
                         "Contacts and channels come back from memory or from the radio",

@@ -166,6 +166,13 @@ int manager_apply(Manager *manager, GPtrArray *settings) {
         return first_error;
 }
 
+const char *manager_find_stuck(Manager *manager) {
+        for (guint i = 0; i < manager->radios->len; i++)
+                if (radio_is_stuck(manager->radios->pdata[i]))
+                        return radio_id(manager->radios->pdata[i]);
+        return NULL;
+}
+
 /* -- life ------------------------------------------------------------------------------ */
 
 static int on_check(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

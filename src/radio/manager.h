@@ -31,5 +31,7 @@ int manager_apply(Manager *manager, GPtrArray *settings);
 /* In order of addition. */
 GPtrArray *manager_radios(Manager *manager);
 Radio *manager_get_radio(Manager *manager, const char *id);
+/* The id of a radio that nothing moves any more, which is a defect of ours; NULL when all is well. */
+const char *manager_find_stuck(Manager *manager);
 Store *manager_store(Manager *manager);
 sd_event *manager_event(Manager *manager);

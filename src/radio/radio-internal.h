@@ -33,6 +33,7 @@ struct Radio {
         unsigned attempts;
         Backoff backoff;
         sd_event_source *retry; /* armed in RADIO_WAITING */
+        uint64_t entered_usec;  /* boot time of the last change of state */
         uint64_t ready_usec;    /* boot time of the last RADIO_READY; 0: not since the last end */
         unsigned short_lives;   /* links in a row that the peer closed soon after ready */
 
@@ -79,6 +80,9 @@ void radio_enter_state(Radio *radio, RadioState state, RadioReason reason);
 void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *format, ...)
                 __attribute__((format(printf, 4, 5)));
 
+/* Whether no event can come that would move it. */
+bool radio_is_stuck(const Radio *radio);
+
 /* Same state, another reason (storage-full and back). */
 void radio_set_reason(Radio *radio, RadioReason reason);
 
@@ -90,8 +94,10 @@ void radio_flush(Radio *radio);
 /* Loads the identity of this key, withdrawing another one. Returns 0 or a negative errno. */
 int radio_load_identity(Radio *radio, const PublicKey *key);
 
-void radio_log(const Radio *radio, int level, int error, const char *format, ...)
-                __attribute__((format(printf, 4, 5)));
+/* event: of events.h, or NULL. */
+void radio_log_event(const Radio *radio, const char *event, int level, int error, const char *format, ...)
+                __attribute__((format(printf, 5, 6)));
+#define radio_log(radio, level, error, ...) radio_log_event(radio, NULL, level, error, __VA_ARGS__)
 
 /* -- info.c: what the radio told of itself -- */
 void radio_update_device(Radio *radio, const Frame *frame);

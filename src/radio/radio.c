@@ -3,6 +3,7 @@
 #include <syslog.h>
 
 #include "clock.h"
+#include "events.h"
 #include "log.h"
 #include "macros.h"
 #include "radio-internal.h"
@@ -14,6 +15,8 @@
 #define SHORT_LIVES_TAKEN_OVER 2
 #define TAKEN_OVER_FIRST_USEC  (60 * USEC_PER_SEC)
 #define TAKEN_OVER_CAP_USEC    (15 * USEC_PER_MINUTE)
+
+#define OPENING_MAX_USEC (15 * USEC_PER_MINUTE)
 
 RadioTiming radio_timing = {
                 .session =
@@ -109,8 +112,8 @@ void radio_release_slot(Radio *radio) {
 
 /* -- telling ----------------------------------------------------------------- */
 
-void radio_log(const Radio *radio, int level, int error, const char *format, ...) {
-        LogContext context = {.radio = radio_id(radio), .topic = "radio"};
+void radio_log_event(const Radio *radio, const char *event, int level, int error, const char *format, ...) {
+        LogContext context = {.radio = radio_id(radio), .topic = "radio", .id = event};
         g_autofree char *text = NULL;
         va_list ap;
 
@@ -209,10 +212,10 @@ int radio_load_identity(Radio *radio, const PublicKey *key) {
                 o->identity_loaded(radio, userdata);
         radio_notify(radio, RADIO_CHANGED_IDENTITY);
         if (had) {
-                radio_log(radio, LOG_WARNING, 0,
-                          "another radio answers here: its key is %.16s…, it was %.16s…; "
-                          "messages that wait for the old one are held",
-                          key_to_text(key).text, key_to_text(&old).text);
+                radio_log_event(radio, EVENT_IDENTITY_CHANGED, LOG_WARNING, 0,
+                                "another radio answers here: its key is %.16s…, it was %.16s…; "
+                                "messages that wait for the old one are held",
+                                key_to_text(key).text, key_to_text(&old).text);
                 if (o && o->identity_changed)
                         o->identity_changed(radio, &old, key, userdata);
         }
@@ -424,6 +427,7 @@ void radio_enter_state(Radio *radio, RadioState next, RadioReason reason) {
                   radio_state_to_string(next), radio_reason_to_string(reason));
         radio->state = next;
         radio->reason = reason;
+        radio->entered_usec = clock_boottime_usec();
         radio->retry = sd_event_source_disable_unref(radio->retry);
         if (from == RADIO_READY)
                 radio->attempts = 0;
@@ -450,8 +454,12 @@ void radio_enter_state(Radio *radio, RadioState next, RadioReason reason) {
                         radio->ready_usec = clock_boottime_usec();
                 radio->last_error = OUTCOME_OK;
                 g_clear_pointer(&radio->last_error_message, g_free);
-                radio_log(radio, LOG_INFO, 0, "ready, %u contacts in the radio",
-                          radio->identity ? identity_contacts_radio_count(radio->identity) : 0);
+                radio_log_event(radio, EVENT_RADIO_READY, LOG_INFO, 0, "ready, %u contacts in the radio",
+                                radio->identity ? identity_contacts_radio_count(radio->identity) : 0);
+                if (reason == REASON_CLOCK_AHEAD)
+                        radio_log_event(radio, EVENT_CLOCK_AHEAD, LOG_WARNING, 0,
+                                        "the radio's clock is %" PRIi64 " s ahead of ours",
+                                        radio->info.clock_skew_usec / (int64_t) USEC_PER_SEC);
                 delivery_start(radio->delivery);
                 break;
         default:
@@ -469,6 +477,20 @@ void radio_set_reason(Radio *radio, RadioReason reason) {
         radio_notify_state(radio, radio->state);
 }
 
+/* Which of the events an administrator may wait for this is. */
+static const char *failure_event(const Radio *radio, RadioReason reason) {
+        switch (reason) {
+        case REASON_WRONG_RADIO:
+                return EVENT_WRONG_RADIO;
+        case REASON_TAKEN_OVER:
+                return EVENT_TAKEN_OVER;
+        case REASON_STORAGE_FULL:
+                return EVENT_STORAGE_FULL;
+        default:
+                return radio->ready_usec > 0 ? EVENT_RADIO_LOST : NULL;
+        }
+}
+
 void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *format, ...) {
         g_autofree char *text = NULL;
         va_list ap;
@@ -481,13 +503,30 @@ void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *
                 return;
 
         /* Once at full voice; the same again and again only for who wants to debug. */
-        radio_log(radio, g_strcmp0(text, radio->last_error_message) == 0 ? LOG_DEBUG : LOG_WARNING, 0, "%s",
-                  text);
+        radio_log_event(radio, failure_event(radio, reason),
+                        g_strcmp0(text, radio->last_error_message) == 0 ? LOG_DEBUG : LOG_WARNING, 0, "%s",
+                        text);
 
         radio->last_error = code;
         g_free(radio->last_error_message);
         radio->last_error_message = g_steal_pointer(&text);
         radio_enter_state(radio, RADIO_WAITING, reason);
+}
+
+bool radio_is_stuck(const Radio *radio) {
+        switch (radio->state) {
+        case RADIO_WAITING:
+                return !radio->retry;
+        case RADIO_OPENING:
+                /* Every link has limits of its own, far below this. */
+                return (!radio->link && !radio->failure) ||
+                       clock_boottime_usec() - radio->entered_usec > OPENING_MAX_USEC;
+        case RADIO_SYNCING:
+        case RADIO_READY:
+                return !radio->link || !radio->session;
+        default:
+                return false;
+        }
 }
 
 void radio_start(Radio *radio) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "clock.h"
+#include "events.h"
 #include "macros.h"
 #include "protocol.h"
 #include "radio-internal.h"
@@ -93,9 +94,9 @@ static void receive_pause(Receive *rx, int error) {
         Radio *radio = rx->radio;
 
         if (radio->reason != REASON_STORAGE_FULL)
-                radio_log(radio, LOG_ERR, error,
-                          "cannot store messages, leaving them in the radio; make room in the state "
-                          "directory");
+                radio_log_event(radio, EVENT_STORAGE_FULL, LOG_ERR, error,
+                                "cannot store messages, leaving them in the radio; make room in the state "
+                                "directory");
         if (radio->state == RADIO_READY || radio->state == RADIO_SYNCING)
                 radio_enter_state(radio, RADIO_SYNCING, REASON_STORAGE_FULL);
         if (!rx->retry)

@@ -10,7 +10,9 @@ import subprocess
 import time
 import unittest
 
-from fixture import ROOT, Case, radio_path
+from gi.repository import GLib
+
+from fixture import PROPERTIES, ROOT, Case, radio_path
 from programs import TIMEOUT, Daemon, Program, find_program
 from systembus import PolicyBus
 
@@ -115,6 +117,29 @@ class Tests(Case):
         notify = self.start_notified({}, WATCHDOG_USEC=200000)
         for _ in range(3):
             notify.wait("WATCHDOG")
+
+    def test_log_control(self):
+        """systemctl service-log-level, as busctl speaks it."""
+        client = self.client()
+        self.bed.start_daemon({})
+        client.wait_owned()
+        path, interface = "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1"
+
+        def get(name):
+            return client.call(path, PROPERTIES, "Get", "(ss)", interface, name)
+
+        def set_(name, value):
+            client.call(path, PROPERTIES, "Set", "(ssv)", interface, name, GLib.Variant("s", value))
+
+        self.assertEqual([get(n) for n in ("LogLevel", "LogTarget", "SyslogIdentifier")],
+                         ["info", "console", "meshcored"])  # fmt: skip
+        set_("LogLevel", "debug")
+        self.assertEqual(get("LogLevel"), "debug")
+        set_("LogTarget", "auto")
+        self.assertEqual(get("LogTarget"), "console")
+        for name, wrong in (("LogLevel", "loud"), ("LogTarget", "printer")):
+            self.assert_bus_error("org.freedesktop.DBus.Error.InvalidArgs", set_, name, wrong)
+        self.assert_bus_error("org.freedesktop.DBus.Error.PropertyReadOnly", set_, "SyslogIdentifier", "x")
 
     def test_ready_needs_the_name(self):
         """No READY while the bus is away; the radios do not wait for it."""

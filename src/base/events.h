@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* MESSAGE_ID= of the events that an administrator may wait for; data/meshcored.catalog explains each. Never
+ * give one another meaning. */
+
+#define EVENT_RADIO_READY      "9e2ce5c985314b0cac626d927b0a513b"
+#define EVENT_RADIO_LOST       "41e1bdaed1644e11bc1c3769e2844eac"
+#define EVENT_WRONG_RADIO      "9bd35ab1e6824e0ca47fbdf82f9871cc"
+#define EVENT_TAKEN_OVER       "aef0a737072941e7a6168375f4869099"
+#define EVENT_STORAGE_FULL     "ac8a607ca8a84de58dde3b7717091559"
+#define EVENT_CLOCK_AHEAD      "c0fda10bfb014702a4137a37e2e9bc63"
+#define EVENT_IDENTITY_CHANGED "a97d2cb07a1442aa8326c72389fbd575"
+#define EVENT_STORE_DAMAGED    "3d4e5c0dd1b94a5b9a63f2a1f9b0c7e4"
