@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mesh-internal.h"
+#include "server-internal.h"
 
-/* Repeaters, rooms and sensors: login, requests, command line, posts. Also
+/* Repeaters, rooms and sensors: login, requests, command line. Also
  * what a companion answers to requests: base telemetry, to everybody. */
 
 #define LOGIN_REPLY_SIZE      13
@@ -10,11 +10,6 @@
 #define PERMISSION_ADMIN      3
 #define LEVEL_REPEATER        2
 #define LEVEL_OTHER           1
-#define POSTS_MAX             32
-#define POST_TEXT_MAX         151
-#define POST_FIRST_DELAY      2000
-#define POST_RETRY_DELAY      12000
-#define POST_FAILURES_MAX     3
 #define CLI_DELAY             600
 #define NEIGHBOUR_BYTES       130
 #define DISCOVER_REQUEST      0x80
@@ -24,31 +19,6 @@
 #define NOISE_FLOOR           (-117)
 #define FIRMWARE_VERSION      "v1.17.1"
 #define FIRMWARE_TITLE        FIRMWARE_VERSION " (Build: 14 Aug 2026)"
-
-typedef struct Post {
-        uint32_t timestamp;
-        PublicKey author;
-        char text[POST_TEXT_MAX + 1];
-} Post;
-
-struct Server {
-        char *password, *guest_password, *owner;
-        /* The only client that there is: the radio. */
-        bool logged_in;
-        PublicKey client;
-        uint8_t permissions;
-        uint32_t last_timestamp;
-        uint32_t received, sent, flood_received;
-        /* rooms */
-        Post posts[POSTS_MAX];
-        size_t next_post, n_posts, n_pushed;
-        uint32_t sync_since, pending_ack, pushed_timestamp;
-        unsigned failures, push_round;
-};
-
-static uint32_t u32_of(const uint8_t *p) {
-        return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 | (uint32_t) p[3] << 24;
-}
 
 Server *server_new(const NodeConfig *config) {
         Server *server = g_new0(Server, 1);
@@ -69,16 +39,6 @@ Server *server_free(Server *server) {
         g_free(server->owner);
         g_free(server);
         return NULL;
-}
-
-static bool knows_radio(const Mesh *mesh, const Server *server) {
-        return server->logged_in && key_equal(&server->client, &engine_identity(mesh->engine)->key);
-}
-
-static void push_posts(Mesh *mesh, Node *node, gpointer data);
-
-static void schedule_posts(Mesh *mesh, Node *node, uint32_t delay) {
-        mesh_later(mesh, node, delay, push_posts, GUINT_TO_POINTER(++node->server->push_round), NULL);
 }
 
 /* Permissions of a password, or -EACCES. */
@@ -132,7 +92,7 @@ static void on_login(Mesh *mesh, Node *node, const AirPacket *packet, const uint
         reply[12] = node->type == NODE_REPEATER ? LEVEL_REPEATER : LEVEL_OTHER;
         node_answer(mesh, node, packet, PAYLOAD_RESPONSE, (Slice){reply, sizeof(reply)}, NODE_ANSWER_DELAY);
         if (room)
-                schedule_posts(mesh, node, POST_FIRST_DELAY);
+                room_schedule(mesh, node);
 }
 
 /* 6.9: only asked directly. data: tag, type, way back. */
@@ -370,6 +330,10 @@ void server_on_request(Mesh *mesh, Node *node, const AirPacket *packet, const ui
                 if (!knows_radio(mesh, node->server) || tag <= node->server->last_timestamp)
                         return;
                 node->server->last_timestamp = tag;
+                if (node->type == NODE_ROOM && data[4] == BINARY_KEEP_ALIVE && !air_is_flood(packet)) {
+                        room_keep_alive(mesh, node, data);
+                        return;
+                }
                 if (!answer_server_request(mesh, node, (Slice){data + 4, size - 4}, &writer))
                         return;
                 node->server->sent++;
@@ -440,91 +404,6 @@ static void on_cli(Mesh *mesh, Node *node, const AirPacket *packet, const char *
                            CLI_DELAY);
 }
 
-static void store_post(Mesh *mesh, Node *node, const PublicKey *author, const char *text) {
-        Server *server = node->server;
-        Post *post = &server->posts[server->next_post];
-
-        server->next_post = (server->next_post + 1) % POSTS_MAX;
-        server->n_posts++;
-        post->timestamp = node_timestamp(mesh, node);
-        post->author = *author;
-        g_strlcpy(post->text, text, sizeof(post->text));
-        schedule_posts(mesh, node, POST_FIRST_DELAY);
-}
-
-/* The oldest that the client has not got. */
-static const Post *next_post(const Server *server) {
-        const Post *found = NULL;
-
-        for (size_t i = 0; i < POSTS_MAX; i++) {
-                const Post *post = &server->posts[i];
-
-                if (post->timestamp > server->sync_since && !key_equal(&post->author, &server->client) &&
-                    (!found || post->timestamp < found->timestamp))
-                        found = post;
-        }
-
-        return found;
-}
-
-static void push_posts(Mesh *mesh, Node *node, gpointer data) {
-        Server *server = node->server;
-        uint8_t plain[9 + POST_TEXT_MAX], attempt;
-        const Post *post = next_post(server);
-        ByteWriter writer;
-
-        /* a later timer has taken over */
-        if (GPOINTER_TO_UINT(data) != server->push_round)
-                return;
-        if (server->pending_ack != 0) {
-                server->pending_ack = 0;
-                server->failures++;
-        }
-        if (!post || !knows_radio(mesh, server) || server->failures >= POST_FAILURES_MAX)
-                return;
-
-        sim_random_bytes(&mesh->random, &attempt, 1);
-        writer_init(&writer, plain, sizeof(plain));
-        writer_u32le(&writer, post->timestamp);
-        writer_u8(&writer, (uint8_t) (TEXT_SIGNED_PLAIN << 2 | (attempt & 3)));
-        writer_bytes(&writer, post->author.bytes, 4);
-        writer_bytes(&writer, post->text, strlen(post->text));
-        server->pending_ack = sim_ack_hash((Slice){plain, writer.size}, &server->client);
-        server->pushed_timestamp = post->timestamp;
-        server->n_pushed++;
-        server->sent++;
-        node_send_datagram(mesh, node, PAYLOAD_TXT_MSG, (Slice){plain, writer.size}, !node->knows_path, 0);
-        schedule_posts(mesh, node, POST_RETRY_DELAY);
-}
-
-void server_on_ack(Mesh *mesh, Node *node, uint32_t ack) {
-        Server *server = node->server;
-
-        if (server->pending_ack == 0 || server->pending_ack != ack)
-                return;
-
-        server->pending_ack = 0;
-        server->failures = 0;
-        server->sync_since = server->pushed_timestamp;
-        schedule_posts(mesh, node, POST_FIRST_DELAY);
-}
-
-static void acknowledge_post(Mesh *mesh, Node *node, const AirPacket *packet, const uint8_t *data) {
-        uint32_t ack = sim_ack_hash((Slice){data, 5 + strlen((const char *) data + 5)},
-                                    &node->server->client);
-        uint8_t payload[4];
-        AirPacket reply;
-        ByteWriter writer;
-
-        writer_init(&writer, payload, sizeof(payload));
-        writer_u32le(&writer, ack);
-        if (air_is_flood(packet))
-                node_answer(mesh, node, packet, PAYLOAD_ACK, (Slice){payload, sizeof(payload)},
-                            NODE_TEXT_DELAY);
-        else if (air_make_plain(&reply, PAYLOAD_ACK, (Slice){payload, sizeof(payload)}) == 0)
-                node_send(mesh, node, &reply, !node->knows_path, NODE_TEXT_DELAY);
-}
-
 /* data: timestamp, kind, text, zero bytes. */
 void server_on_text(Mesh *mesh, Node *node, const AirPacket *packet, const uint8_t *data, size_t size) {
         Server *server = node->server;
@@ -544,8 +423,8 @@ void server_on_text(Mesh *mesh, Node *node, const AirPacket *packet, const uint8
         } else if (data[4] >> 2 == TEXT_PLAIN && node->type == NODE_ROOM &&
                    server->permissions != PERMISSION_GUEST) {
                 if (!repeated)
-                        store_post(mesh, node, &server->client, text);
-                acknowledge_post(mesh, node, packet, data);
+                        room_store(mesh, node, &server->client, text);
+                room_acknowledge(mesh, node, packet, data);
         }
 }
 
@@ -566,14 +445,4 @@ void server_on_control(Mesh *mesh, Node *node, const AirPacket *packet) {
         writer_bytes(&writer, node->identity.key.bytes, prefix_only ? 8 : PUBLIC_KEY_SIZE);
         if (air_make_plain(&answer, PAYLOAD_CONTROL, (Slice){reply, writer.size}) == 0)
                 node_send(mesh, node, &answer, false, 100 + sim_random_below(&mesh->random, DISCOVER_SPREAD));
-}
-
-int mesh_post(Mesh *mesh, Node *room, Node *author, const char *text) {
-        if (room->type != NODE_ROOM)
-                return -EINVAL;
-        if (strlen(text) > POST_TEXT_MAX)
-                return -EMSGSIZE;
-
-        store_post(mesh, room, &author->identity.key, text);
-        return 0;
 }

@@ -186,6 +186,58 @@ class Tests(unittest.TestCase):
         self.control("add-contacts", count=3)
         self.control("clock", set=1700000000)
 
+    def login(self, line, key, password):
+        line.ask(b"\x1a" + key + password)
+        return line.wait(lambda frame: frame[0] == 0x85)
+
+    def request(self, line, key, data):
+        sent = line.ask(b"\x32" + key + data)
+        answer = line.wait(lambda frame: frame[0] == 0x8C)
+        self.assertEqual(answer[2:6], sent[2:6])
+        return answer[6:]
+
+    def test_servers(self):
+        self.start()
+        line = self.connect()
+        line.ask(b"\x16\x03")
+        contacts = self.contacts(line)
+        hill, room, sensor = contacts["Hilltop"], contacts["Town room"], contacts["Greenhouse"]
+
+        login = self.login(line, hill, b"password")
+        self.assertEqual((len(login), login[1], login[12], login[13]), (14, 1, 3, 2))
+        self.assertEqual(struct.unpack_from("<H", self.request(line, hill, b"\x01"))[0], 4021)
+        self.assertTrue(self.request(line, hill, b"\x07").startswith(b"v1.17.1\nHilltop\nrun by the club"))
+        neighbours = self.request(line, hill, b"\x06\x00\x0a\x00\x00\x00\x06random"[:11])
+        self.assertEqual((neighbours[:4], neighbours[4:10]), (b"\x01\0\x01\0", contacts["Far ridge"][:6]))
+        self.assertEqual(self.request(line, hill, b"\x05\0\0")[6], 3)
+
+        line.ask(b"\x02\x01\0" + bytes(4) + hill[:6] + b"A1|ver")
+        line.wait(lambda frame: frame[0] == 0x83)
+        self.assertTrue(line.drain()[-1][16:].startswith(b"A1|v1.17.1"))
+
+        self.assertEqual(self.login(line, sensor, b"password")[1], 1)
+        self.assertEqual(self.request(line, sensor, b"\x04" + bytes(10))[4:6], b"\x02\x67")
+
+        self.assertEqual(self.login(line, room, b"hello")[12], 2)
+        self.control("post", room="Town room", text="for all", **{"from": "Anna"})
+        posts = []
+        end = time.monotonic() + 5
+        while not posts and time.monotonic() < end:
+            posts = [message for message in line.drain() if message[11] == 2]
+        self.assertEqual(posts[0][16:], contacts["Anna"][:4] + b"for all")
+
+        line.ask(b"\x24" + b"\x01\x02\x03\x04" + bytes(5) + hill[:1])
+        trace = line.wait(lambda frame: frame[0] == 0x89)
+        self.assertEqual((trace[4:8], trace[12:13], len(trace)), (b"\x01\x02\x03\x04", hill[:1], 15))
+
+        line.ask(b"\x37\x80\x04" + b"\x05\x06\x07\x08")
+        found = line.wait(lambda frame: frame[0] == 0x8E)
+        self.assertEqual(found[10:], hill)
+
+        line.ask(b"\x39" + hill + b"\x02\x00")
+        owner = line.wait(lambda frame: frame[0] == 0x8C)
+        self.assertTrue(owner[10:].startswith(b"Hilltop\nrun by the club"))
+
     def test_newcomer_wins(self):
         self.start()
         first, second = self.connect(), self.connect()
