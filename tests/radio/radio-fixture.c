@@ -17,6 +17,8 @@
 /* The radio's clock: behind ours, so that a test of the clock sees it. */
 #define EPOCH UINT32_C(1700000000)
 
+EngineFirmware peer_firmware = ENGINE_FIRMWARE_1_17_1;
+
 /* -- the radio --------------------------------------------------------------------- */
 
 static bool peer_write(void *userdata, const uint8_t *data, size_t size) {
@@ -143,7 +145,7 @@ Peer *peer_new(sd_event *event, const char *name, size_t max_contacts) {
         peer->fd = -1;
         peer->identity = sim_identity_from_text(name);
         config = (EngineConfig){
-                        .firmware = ENGINE_FIRMWARE_1_17_1,
+                        .firmware = peer_firmware,
                         .seed = 1,
                         .identity = peer->identity,
                         .name = name,

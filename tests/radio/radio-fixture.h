@@ -60,6 +60,9 @@ void fixture_restart(Fixture *f);
 void fixture_start_manager(Fixture *f);
 Radio *fixture_add_radio(Fixture *f, const char *id, Peer *peer);
 
+/* Of all that peer_new() makes from then on. */
+extern EngineFirmware peer_firmware;
+
 Peer *peer_new(sd_event *event, const char *name, size_t max_contacts);
 Peer *peer_free(Peer *peer);
 /* At this port of the loopback; 0: any. */

@@ -517,9 +517,65 @@ START_TEST(eviction_by_the_radio_is_no_removal) {
 }
 END_TEST
 
+/* -- older firmware ----------------------------------------------------------------------- */
+
+static void setup_old(void) {
+        peer_firmware = ENGINE_FIRMWARE_1_9_0;
+        fixture_setup(&f, 3);
+}
+
+START_TEST(older_firmware_is_asked_for_what_it_has) {
+        const PathHop two[] = {{2, {0xB1, 0xB2}}}, one[] = {{1, {0xB1}}};
+        const PublicKey key = key_of(1);
+
+        radio_set_contact_path(f.radio, &key, two, 1, on_contact, &f);
+        fixture_await(&f, OUTCOME_NOT_SUPPORTED);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_ADD_UPDATE_CONTACT), 0);
+        radio_set_contact_path(f.radio, &key, one, 1, on_contact, &f);
+        fixture_await(&f, OUTCOME_OK);
+        ck_assert_uint_eq(radio_has(&key)->out_path[0], 0xB1);
+
+        radio_set_auto_add(f.radio, AUTO_ADD_ROOM, &(AutoAdd){.room = true}, on_done, &f);
+        fixture_await(&f, OUTCOME_NOT_SUPPORTED);
+        radio_set_auto_add(f.radio, AUTO_ADD_MANUAL, &(AutoAdd){.manual = true}, on_done, &f);
+        fixture_await(&f, OUTCOME_OK);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_GET_AUTOADD_CONFIG), 0);
+        ck_assert_uint_eq(radio_auto_add(f.radio)->known, AUTO_ADD_MANUAL);
+}
+END_TEST
+
+/* -- many at once ------------------------------------------------------------------------- */
+
+static unsigned n_ok, n_busy;
+
+static void count_outcome(Radio *radio, const Outcome *outcome, Contact *contact, void *userdata) {
+        n_ok += outcome->code == OUTCOME_OK;
+        n_busy += outcome->code == OUTCOME_IN_PROGRESS;
+}
+
+/* Each reads the record, changes one thing and writes all of it. */
+START_TEST(requests_do_not_undo_each_other) {
+        const ContactFields favourite = {.set = CONTACT_FIELD_FAVOURITE, .favourite = true};
+        const ContactFields name = {.set = CONTACT_FIELD_NAME, .name = "Both"};
+        const PublicKey key = key_of(1);
+
+        radio_update_contact(f.radio, &key, &favourite, count_outcome, NULL);
+        radio_update_contact(f.radio, &key, &name, count_outcome, NULL);
+        fixture_until(&f, n_ok == 2);
+        ck_assert_str_eq(radio_has(&key)->name, "Both");
+        ck_assert_uint_eq(radio_has(&key)->flags, CONTACT_FLAG_FAVOURITE);
+
+        for (unsigned n = 0; n < 100; n++)
+                radio_update_contact(f.radio, &key, &name, count_outcome, NULL);
+        ck_assert_uint_eq(n_ok + n_busy, 2);
+        fixture_until(&f, n_ok + n_busy == 102);
+        ck_assert_uint_eq(n_busy, 100 - 64);
+}
+END_TEST
+
 int main(void) {
         Suite *s = suite_create("contacts");
-        TCase *tc = tcase_create("requests"), *full = tcase_create("table");
+        TCase *tc = tcase_create("requests"), *full = tcase_create("table"), *old = tcase_create("old");
 
         tcase_add_checked_fixture(tc, setup, teardown);
         tcase_add_test(tc, add_writes_the_whole_record);
@@ -538,6 +594,7 @@ int main(void) {
         tcase_add_test(tc, auto_add_keeps_what_it_was_not_asked_to_change);
         tcase_add_test(tc, pending_is_no_contact);
         tcase_add_test(tc, pending_has_a_limit);
+        tcase_add_test(tc, requests_do_not_undo_each_other);
         suite_add_tcase(s, tc);
 
         tcase_add_checked_fixture(full, setup_full, teardown);
@@ -546,5 +603,9 @@ int main(void) {
         tcase_add_test(full, removal_by_another_program_is_respected);
         tcase_add_test(full, eviction_by_the_radio_is_no_removal);
         suite_add_tcase(s, full);
+
+        tcase_add_checked_fixture(old, setup_old, teardown);
+        tcase_add_test(old, older_firmware_is_asked_for_what_it_has);
+        suite_add_tcase(s, old);
         return fixture_run(s);
 }
