@@ -102,7 +102,7 @@ static ExitCode read_options(int *argc, char ***argv, Args *args, bool strict, c
 
         add_entries(entries, global_options);
         add_entries(entries, args->known);
-        g_option_group_add_entries(group, (const GOptionEntry *) entries->data);
+        g_option_group_add_entries(group, &g_array_index(entries, GOptionEntry, 0));
         g_option_context_set_main_group(context, group);
         g_option_context_set_help_enabled(context, FALSE);
         g_option_context_set_strict_posix(context, strict);

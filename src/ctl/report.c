@@ -7,7 +7,7 @@
 #include "terminal.h"
 #include "utf8.h"
 
-static void say(const char *format, va_list ap) {
+__attribute__((format(printf, 1, 0))) static void say(const char *format, va_list ap) {
         g_autofree char *text = g_strdup_vprintf(format, ap);
         g_autofree char *valid = utf8_repair(text, strlen(text));
         g_autofree char *shown = terminal_escape(valid);

@@ -4,7 +4,8 @@ share no code with ours (GDBus here, libdbus through dbus-python in the cases
 that compare readers).
 
 A wait runs the main loop until a condition holds, looks again after every
-event, and fails with the story of the signals so far when its time is over.
+event (and now and then, for what no event of this process tells), and fails
+with the story of the signals so far when its time is over.
 """
 
 import contextlib
@@ -165,6 +166,9 @@ class Client:
         timer = GLib.timeout_source_new(int(timeout * 1000))
         timer.set_callback(lambda *_: expired.append(True) or GLib.SOURCE_REMOVE)
         timer.attach(self.context)
+        tick = GLib.timeout_source_new(50)
+        tick.set_callback(lambda *_: GLib.SOURCE_CONTINUE)
+        tick.attach(self.context)
         try:
             while True:
                 result = condition()
@@ -176,6 +180,7 @@ class Client:
                 self.context.iteration(True)
         finally:
             timer.destroy()
+            tick.destroy()
 
     def find_signals(self, member, interface=None, path=None, where=None, since=0):
         return [

@@ -319,7 +319,8 @@ static void set_path(ContactRecord *record, const char *digits, size_t hash_size
 
         ck_assert_uint_le(path->len, sizeof(record->path));
         memset(record->path, 0, sizeof(record->path));
-        memcpy(record->path, path->data, path->len);
+        if (path->len > 0) /* the data are NULL then */
+                memcpy(record->path, path->data, path->len);
         ck_assert_int_eq(path_encode_length(path->len / hash_size, hash_size, &record->path_len), 0);
 }
 
