@@ -214,6 +214,7 @@ OutcomeCode radio_cancel_message(Radio *radio, uint64_t id, Outcome *ret_outcome
         code = get_own_message(radio, id, &m, ret_outcome);
         if (code != OUTCOME_OK)
                 return code;
+        g_assert(m);
         if (!message_state_is_open(m->state, m->channel != 0))
                 return outcome_set(ret_outcome, OUTCOME_REJECTED,
                                    "message %" PRIu64 " is %s already: too late to cancel it", id,
@@ -231,6 +232,7 @@ OutcomeCode radio_resend_message(Radio *radio, uint64_t id, const SendOptions *o
         code = get_own_message(radio, id, &m, ret_outcome);
         if (code != OUTCOME_OK)
                 return code;
+        g_assert(m);
         if (message_state_is_open(m->state, m->channel != 0))
                 return outcome_set(ret_outcome, OUTCOME_IN_PROGRESS,
                                    "message %" PRIu64 " is %s: it is still on its way", id,
