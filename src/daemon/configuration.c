@@ -45,6 +45,7 @@ Configuration *configuration_new(void) {
 
         *config = (Configuration){
                         .radios = g_ptr_array_new_with_free_func(settings_free),
+                        .discover = -EINVAL,
                         .log_level = -EINVAL,
                         .problems = g_ptr_array_new_with_free_func(problem_free),
                         .broken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
@@ -223,6 +224,11 @@ static void set_set_clock(Parser *p, const char *value, const RadioSettings *fal
         (void) parse_boolean(p, value, fallback->set_clock, &p->radio->set_clock);
 }
 
+static void set_serial_lines(Parser *p, const char *value, const RadioSettings *fallback) {
+        if (radio_settings_set_serial_lines(p->radio, *value ? value : "auto") < 0)
+                complain(p, LOG_WARNING, "expected auto, on, off or keep; ignored");
+}
+
 static void set_reconnect_max(Parser *p, const char *value, const RadioSettings *fallback) {
         (void) parse_seconds(p, value, 1, 86400, fallback->backoff_cap_usec, &p->radio->backoff_cap_usec);
 }
@@ -241,6 +247,7 @@ static const struct {
                 {"Enabled", set_enabled},
                 {"TrustClock", set_trust_clock},
                 {"SetClock", set_set_clock},
+                {"SerialLines", set_serial_lines},
                 {"ReconnectMaxSec", set_reconnect_max},
                 {"PollIntervalSec", set_poll_interval},
 };
@@ -260,8 +267,16 @@ static bool set_radio_key(Parser *p, const char *key, const char *value) {
 }
 
 static bool set_daemon_key(Parser *p, const char *key, const char *value) {
+        bool discover;
         int level;
 
+        if (strcmp(key, "Discover") == 0) {
+                if (!*value)
+                        p->config->discover = -EINVAL;
+                else if (parse_boolean(p, value, false, &discover))
+                        p->config->discover = discover;
+                return true;
+        }
         if (strcmp(key, "LogLevel") != 0)
                 return false;
 

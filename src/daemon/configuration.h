@@ -15,6 +15,7 @@ typedef struct ConfigurationProblem {
 
 typedef struct Configuration {
         GPtrArray *radios;   /* RadioSettings, in order of appearance; sorted out by configuration_finish() */
+        int discover;        /* Discover=; negative: as no radio is named */
         int log_level;       /* a syslog level, or -EINVAL when not set */
         GPtrArray *problems; /* ConfigurationProblem, at most CONFIGURATION_PROBLEMS_MAX */
         unsigned n_dropped;  /* problems beyond that */

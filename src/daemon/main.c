@@ -63,6 +63,7 @@ static void apply_log_level(Daemon *d, const Configuration *configuration) {
 
 static int configure(Daemon *d) {
         g_autoptr(Configuration) configuration = NULL;
+        bool discover;
         int r;
 
         r = configuration_load(d->arguments.config, d->arguments.config_given, &configuration);
@@ -72,7 +73,10 @@ static int configure(Daemon *d) {
         apply_log_level(d, configuration);
         configuration_log_problems(configuration);
 
+        discover = configuration->discover >= 0 ? configuration->discover > 0
+                                                : configuration->radios->len == 0;
         r = manager_apply(d->manager, g_steal_pointer(&configuration->radios));
+        manager_set_discover(d->manager, discover);
         if (r < 0)
                 return log_error_errno(r, "Cannot take over all of the configuration");
         return 0;

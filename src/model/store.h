@@ -60,3 +60,14 @@ int store_spool_import(Store *store, store_spool_import_t import, void *userdata
  * the radio is. Returns 0 or -ENOENT. */
 int store_get_slot(Store *store, const char *id, PublicKey *ret);
 int store_set_slot(Store *store, const char *id, const PublicKey *identity);
+
+typedef void (*store_slot_key_t)(const char *id, const PublicKey *key, void *userdata);
+/* Every slot that ever held a key. Returns 0 or a negative errno. */
+int store_list_slots(Store *store, store_slot_key_t take, void *userdata);
+
+/* How the modem lines of a serial device have to be set, by an id that tells it again; the words are the
+ * caller's. get returns 0 with a new string, or -ENOENT; set forgets with lines NULL, and is -E2BIG when
+ * STORE_DEVICES_MAX are known. */
+#define STORE_DEVICES_MAX 256
+int store_get_lines(Store *store, const char *device, char **ret);
+int store_set_lines(Store *store, const char *device, const char *lines);

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <syslog.h>
 
+#include "hotplug.h"
 #include "log.h"
 #include "macros.h"
 #include "radio-internal.h"
@@ -15,6 +16,7 @@ struct Manager {
         GPtrArray *radios; /* Radio, in order of addition */
         const RadioObserver *observer;
         void *userdata;
+        Hotplug *hotplug;
         sd_event_source *check; /* the store is read through after an unclean stop */
 };
 
@@ -101,6 +103,7 @@ int manager_add_radio(Manager *manager, RadioSettings *settings, Radio **ret) {
                 if (r < 0)
                         radio_log(radio, LOG_ERR, r, "cannot start");
         }
+        hotplug_add_radio(manager->hotplug, radio);
 
         if (ret)
                 *ret = radio;
@@ -114,6 +117,7 @@ static void manager_drop_radio(Manager *manager, Radio *radio) {
         if (o && o->removed)
                 o->removed(radio, manager->userdata);
         g_ptr_array_remove(manager->radios, radio);
+        hotplug_remove_radio(manager->hotplug, radio);
         radio_free(radio);
 }
 
@@ -143,6 +147,8 @@ int manager_apply(Manager *manager, GPtrArray *settings) {
                 Radio *radio = manager->radios->pdata[i - 1];
                 const RadioSettings *wanted = find_settings(settings, radio_id(radio));
 
+                if (!wanted && radio->settings->discovered)
+                        continue;
                 if (!wanted || !radio_settings_equal(wanted, radio->settings))
                         manager_drop_radio(manager, radio);
         }
@@ -173,6 +179,16 @@ const char *manager_find_stuck(Manager *manager) {
         return NULL;
 }
 
+void manager_set_discover(Manager *manager, bool discover) {
+        for (guint i = manager->radios->len; !discover && i > 0; i--) {
+                Radio *radio = manager->radios->pdata[i - 1];
+
+                if (radio->settings->discovered)
+                        manager_drop_radio(manager, radio);
+        }
+        hotplug_set_discover(manager->hotplug, discover);
+}
+
 /* -- life ------------------------------------------------------------------------------ */
 
 static int on_check(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -192,6 +208,7 @@ int manager_new(sd_event *event, Store *store, Manager **ret) {
         manager->event = sd_event_ref(event);
         manager->store = store;
         manager->radios = g_ptr_array_new();
+        manager->hotplug = hotplug_new(manager);
 
         if (store_check_fd(store) >= 0) {
                 r = sd_event_add_io(event, &manager->check, store_check_fd(store), EPOLLIN, on_check,
@@ -216,6 +233,7 @@ Manager *manager_free(Manager *manager) {
         while (manager->radios->len > 0)
                 manager_drop_radio(manager, manager->radios->pdata[manager->radios->len - 1]);
         g_ptr_array_unref(manager->radios);
+        hotplug_free(manager->hotplug);
         sd_event_source_disable_unref(manager->check);
         sd_event_unref(manager->event);
         return g_free(manager), NULL;
@@ -237,6 +255,10 @@ GPtrArray *manager_radios(Manager *manager) {
 
 Store *manager_store(Manager *manager) {
         return manager->store;
+}
+
+Hotplug *manager_hotplug(Manager *manager) {
+        return manager->hotplug;
 }
 
 sd_event *manager_event(Manager *manager) {

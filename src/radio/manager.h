@@ -28,6 +28,10 @@ int manager_remove_radio(Manager *manager, const char *id);
  * those whose settings differ. Takes ownership of the array and its RadioSettings. */
 int manager_apply(Manager *manager, GPtrArray *settings);
 
+/* Whether a radio on a known USB id that no section names is taken up by itself, and those of former times
+ * with it. Goes with manager_apply(), after it. */
+void manager_set_discover(Manager *manager, bool discover);
+
 /* In order of addition. */
 GPtrArray *manager_radios(Manager *manager);
 Radio *manager_get_radio(Manager *manager, const char *id);

@@ -17,6 +17,7 @@ typedef struct Sync Sync;
 typedef struct Fresh Fresh;
 typedef struct Receive Receive;
 typedef struct Delivery Delivery;
+typedef struct Hotplug Hotplug;
 typedef struct Requests Requests;
 
 #define APP_NAME            "meshcored" /* as the radio's log shows us */
@@ -39,6 +40,11 @@ struct Radio {
 
         Link *link;
         Session *session;             /* from link opened to radio_drop_link() */
+        char *device;                 /* serial: the port that was opened last, without links */
+        char *port_id;                /* serial: of SerialPort */
+        bool other_lines;             /* serial: mute, so the modem lines are set the other way for one try */
+        bool lines_tried;             /* … which was done, and did not help either */
+        bool retry_now;               /* the next try does not wait */
         sd_event_source *failure;     /* an open that failed at once, told at the next turn */
         sd_event_source *first_start; /* the first radio_start(), at the next turn */
 
@@ -191,6 +197,7 @@ ChannelKind translate_channel_kind(const char *name, const uint8_t secret[CHANNE
 Message *translate_message(Identity *identity, const Frame *frame, Slice raw, uint64_t timestamp_usec);
 
 /* -- manager.c -- */
+Hotplug *manager_hotplug(Manager *manager);
 const RadioObserver *manager_observer(Manager *manager, void **ret_userdata);
 /* Another radio that has this identity loaded, or NULL. */
 Radio *manager_find_identity(Manager *manager, const PublicKey *key, const Radio *except);

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "events.h"
+#include "hotplug.h"
 #include "log.h"
 #include "macros.h"
 #include "radio-internal.h"
@@ -251,6 +252,12 @@ static void session_unsolicited(Session *session, const Frame *frame, Slice raw,
 static void session_dead(Session *session, void *userdata) {
         Radio *radio = userdata;
 
+        /* Some boards need DTR to speak, others are held in reset by it: once the other way. */
+        if (radio->settings->transport == TRANSPORT_SERIAL && radio->settings->serial_lines < 0 &&
+            session_n_received(session) == 0) {
+                radio->other_lines = radio->retry_now = !radio->lines_tried;
+                radio->lines_tried = true;
+        }
         radio_fail(radio, REASON_TIMEOUT, OUTCOME_TIMEOUT,
                    session_n_received(session) > 0 ? "the radio stopped answering"
                                                    : "something accepts the connection but does not answer "
@@ -319,6 +326,11 @@ static void link_closed(Link *link, LinkEnd end, int error, void *userdata) {
                 }
         }
 
+        /* The kernel hangs up a port before its node goes. */
+        if (end == LINK_END_LOST && radio->settings->transport == TRANSPORT_SERIAL &&
+            access(radio->settings->address[0] == '/' ? radio->settings->address : radio->device, F_OK) < 0)
+                reason = REASON_NOT_PLUGGED;
+
         /* Who does not even let us in was not taken over but restarted. */
         if (end == LINK_END_REFUSED || end == LINK_END_UNREACHABLE)
                 radio->short_lives = 0;
@@ -338,11 +350,55 @@ static int on_open_failure(sd_event_source *source, void *userdata) {
         const char *why;
 
         radio->failure = sd_event_source_disable_unref(radio->failure);
+        if (radio->settings->transport == TRANSPORT_SERIAL && !radio->device) {
+                radio_fail(radio, REASON_NOT_PLUGGED, OUTCOME_NOT_CONNECTED,
+                           "no MeshCore radio that is not in use is plugged in; one that is not recognised "
+                           "has to be named, as in serial:/dev/serial/by-id/…");
+                return 0;
+        }
         if (radio_settings_can_open(radio->settings, &why))
                 why = "the system is short of something; the log says more";
         radio_fail(radio, REASON_UNREACHABLE, OUTCOME_NOT_SUPPORTED, "cannot open %s:%s: %s",
                    transport_to_string(radio->settings->transport), radio->settings->address, why);
         return 0;
+}
+
+/* Sets device and port_id; without a device there is none to open. */
+static int radio_find_port(Radio *radio) {
+        const char *path = radio->settings->address;
+        const SerialPort *port = NULL;
+        g_autoptr(SerialPort) named = NULL;
+
+        g_clear_pointer(&radio->device, g_free);
+        g_clear_pointer(&radio->port_id, g_free);
+
+        if (path[0] == '/') {
+                if (serial_port_identify(path, &named) >= 0)
+                        port = named;
+        } else {
+                port = hotplug_choose_port(manager_hotplug(radio->manager), radio);
+                if (!port)
+                        return -ENODEV;
+        }
+
+        radio->device = g_strdup(port ? port->device : path);
+        radio->port_id = g_strdup(port ? port->id : "");
+        return 0;
+}
+
+static int radio_new_serial(Radio *radio) {
+        const char *path = radio->settings->address;
+        int lines = radio->settings->serial_lines;
+        int r;
+
+        r = radio_find_port(radio);
+        if (r < 0)
+                return r;
+        if (lines < 0)
+                lines = (int) lines_choose(radio->manager, radio->port_id, radio->other_lines);
+
+        return link_new_serial(manager_event(radio->manager), path[0] == '/' ? path : radio->device,
+                               (SerialLines) lines, &link_handler, radio, &radio->link);
 }
 
 static int radio_new_link(Radio *radio) {
@@ -353,10 +409,7 @@ static int radio_new_link(Radio *radio) {
                 return link_new_tcp(event, radio->settings->address, radio->settings->port, &link_handler,
                                     radio, &radio->link);
         case TRANSPORT_SERIAL:
-                if (!radio_settings_can_open(radio->settings, NULL))
-                        return -EOPNOTSUPP;
-                return link_new_serial(event, radio->settings->address, SERIAL_LINES_DEFAULT, &link_handler,
-                                       radio, &radio->link);
+                return radio_new_serial(radio);
         default:
                 return -EOPNOTSUPP;
         }
@@ -409,6 +462,13 @@ static void radio_arm_retry(Radio *radio) {
                 delay = TAKEN_OVER_FIRST_USEC << MIN(radio->short_lives - SHORT_LIVES_TAKEN_OVER, 4u);
                 delay = MIN(delay, TAKEN_OVER_CAP_USEC);
         }
+        /* An event will tell when it is there; who takes it in between is not worth a wake-up. */
+        if (radio->reason == REASON_NOT_PLUGGED && radio->settings->transport == TRANSPORT_SERIAL &&
+            hotplug_has_events(manager_hotplug(radio->manager)))
+                delay = MAX(delay, radio->settings->backoff_cap_usec);
+        if (radio->retry_now)
+                delay = 0;
+        radio->retry_now = false;
 
         if (sd_event_add_time_relative(manager_event(radio->manager), &radio->retry, CLOCK_BOOTTIME, delay, 0,
                                        on_retry, radio) < 0)
@@ -450,6 +510,10 @@ void radio_enter_state(Radio *radio, RadioState next, RadioReason reason) {
                 break;
         case RADIO_READY:
                 backoff_reset(&radio->backoff);
+                if (radio->settings->transport == TRANSPORT_SERIAL && radio->settings->serial_lines < 0) {
+                        lines_remember(radio->manager, radio->port_id, radio->other_lines);
+                        radio->other_lines = radio->lines_tried = false;
+                }
                 if (radio->ready_usec == 0) /* not again after a full disk */
                         radio->ready_usec = clock_boottime_usec();
                 radio->last_error = OUTCOME_OK;
@@ -534,6 +598,7 @@ void radio_start(Radio *radio) {
                 return;
 
         backoff_reset(&radio->backoff);
+        radio->other_lines = radio->lines_tried = false;
         radio_enter_state(radio, RADIO_OPENING, REASON_NONE);
 }
 
@@ -586,6 +651,8 @@ Radio *radio_free(Radio *radio) {
         g_free(radio->info.firmware);
         g_free(radio->info.build);
         g_free(radio->last_error_message);
+        g_free(radio->device);
+        g_free(radio->port_id);
 
         return g_free(radio), NULL;
 }

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "link.h"
 #include "macros.h"
 #include "settings.h"
 
@@ -36,6 +37,7 @@ RadioSettings *radio_settings_new(const char *id) {
         *settings = (RadioSettings){
                         .id = g_strdup(id),
                         .transport = _TRANSPORT_INVALID,
+                        .serial_lines = _SERIAL_LINES_INVALID,
                         .enabled = true,
                         .set_clock = true,
                         .backoff_cap_usec = BACKOFF_CAP_DEFAULT,
@@ -178,14 +180,26 @@ int radio_settings_set_transport(RadioSettings *settings, const char *value, con
         return -EINVAL;
 }
 
+int radio_settings_set_serial_lines(RadioSettings *settings, const char *value) {
+        static const SerialLines allowed[] = {SERIAL_LINES_ON, SERIAL_LINES_OFF, SERIAL_LINES_KEEP};
+
+        if (strcmp(value, "auto") == 0) {
+                settings->serial_lines = _SERIAL_LINES_INVALID;
+                return 0;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(allowed); i++)
+                if (strcmp(value, serial_lines_to_string(allowed[i])) == 0) {
+                        settings->serial_lines = (int) allowed[i];
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 bool radio_settings_can_open(const RadioSettings *settings, const char **ret_why) {
         const char *why = NULL;
 
         if (settings->transport == TRANSPORT_BLE)
-                why = "this version opens tcp:// and serial:/dev/…, not Bluetooth";
-        else if (settings->transport == TRANSPORT_SERIAL && strcmp(settings->address, "auto") == 0)
-                why = "this version does not look for a port by itself: name it, as in "
-                      "serial:/dev/serial/by-id/…";
+                why = "this version opens tcp:// and serial:, not Bluetooth";
 
         if (why && ret_why)
                 *ret_why = why;
@@ -197,7 +211,8 @@ bool radio_settings_equal(const RadioSettings *a, const RadioSettings *b) {
                g_strcmp0(a->address, b->address) == 0 && a->port == b->port &&
                a->has_public_key == b->has_public_key &&
                (!a->has_public_key || key_equal(&a->public_key, &b->public_key)) &&
-               a->enabled == b->enabled && a->trust_clock == b->trust_clock && a->set_clock == b->set_clock &&
+               a->serial_lines == b->serial_lines && a->enabled == b->enabled &&
+               a->trust_clock == b->trust_clock && a->set_clock == b->set_clock &&
                a->backoff_cap_usec == b->backoff_cap_usec && a->poll_usec == b->poll_usec;
 }
 

@@ -28,6 +28,8 @@ typedef struct RadioSettings {
         uint16_t port;       /* tcp */
         bool has_public_key; /* PublicKey=: pinned */
         PublicKey public_key;
+        int serial_lines;          /* SerialLines=, of SerialLines in link.h; -EINVAL: learned */
+        bool discovered;           /* no section names it: plugged in, and found */
         bool enabled;              /* Enabled=no: stays stopped until Start() */
         bool trust_clock;          /* TrustClock= */
         bool set_clock;            /* SetClock=, default yes */
@@ -42,6 +44,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RadioSettings, radio_settings_free)
 /* Takes apart "tcp://host[:port]", "tcp://[v6]:port", "serial:/dev/…", "serial:auto",
  * "ble:…". Returns 0 or -EINVAL with *ret_why (static text saying what is expected). */
 int radio_settings_set_transport(RadioSettings *settings, const char *value, const char **ret_why);
+
+/* "auto", "on", "off" or "keep". Returns 0 or -EINVAL. */
+int radio_settings_set_serial_lines(RadioSettings *settings, const char *value);
 
 /* Whether this version has a link for the transport and address; if not, *ret_why is a static text that
  * says what it can open. ret_why may be NULL. */

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "contact-internal.h"
+#include "hotplug.h"
 #include "macros.h"
 #include "protocol.h"
 #include "utf8.h"
@@ -124,6 +125,8 @@ static void self_reply(Session *session, const SessionReply *reply, void *userda
                 return;
 
         key = &reply->frame->self_info.public_key;
+        if (radio->settings->transport == TRANSPORT_SERIAL)
+                hotplug_learn(manager_hotplug(radio->manager), radio->device, key);
         if (radio->settings->has_public_key && !key_equal(key, &radio->settings->public_key)) {
                 radio_fail(radio, REASON_WRONG_RADIO, OUTCOME_REJECTED,
                            "the radio's key is %s, but PublicKey= asks for another one",
