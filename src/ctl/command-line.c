@@ -199,17 +199,48 @@ static ExitCode read_verb_words(CommandLine *line, int argc, char *argv[]) {
         return code == EXIT_CODE_OK ? check_words(line->verb, args) : code;
 }
 
-ExitCode command_line_parse(int argc, char *argv[], CommandLine *ret) {
-        g_auto(CommandLine) line = {};
+/* Options that stand before the next word, all global. */
+static ExitCode read_globals(CommandLine *line, int *argc, char ***argv) {
         Args *globals = args_new(NULL);
         ExitCode code;
 
-        code = read_options(&argc, &argv, globals, true, NULL);
+        code = read_options(argc, argv, globals, true, line->verb);
         if (code == EXIT_CODE_OK)
-                code = take_globals(&line, globals);
+                code = take_globals(line, globals);
         if (code == EXIT_CODE_OK)
                 code = check_utf8(globals);
         args_free(globals);
+        return code;
+}
+
+/* The second word of a group; with --help before it the group itself stays. */
+static ExitCode choose_part(CommandLine *line, int *argc, char ***argv) {
+        const Verb *group = line->verb;
+        ExitCode code;
+
+        code = read_globals(line, argc, argv);
+        if (code != EXIT_CODE_OK || line->help || line->version)
+                return code;
+
+        if (*argc <= 1) {
+                line->verb = group->parts[0];
+                return EXIT_CODE_OK;
+        }
+
+        line->verb = verb_find_part(group, (*argv)[1]);
+        if (!line->verb)
+                return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s %s; see: %s help %s", group->name,
+                                (*argv)[1], CTL_NAME, group->name);
+        (*argc)--;
+        (*argv)++;
+        return EXIT_CODE_OK;
+}
+
+ExitCode command_line_parse(int argc, char *argv[], CommandLine *ret) {
+        g_auto(CommandLine) line = {};
+        ExitCode code;
+
+        code = read_globals(&line, &argc, &argv);
         if (code != EXIT_CODE_OK)
                 return code;
 
@@ -218,8 +249,17 @@ ExitCode command_line_parse(int argc, char *argv[], CommandLine *ret) {
                 if (!line.verb)
                         return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s; see: %s help", argv[1],
                                         CTL_NAME);
+                argc--;
+                argv++;
+        }
+        if (line.verb && line.verb->parts) {
+                code = choose_part(&line, &argc, &argv);
+                if (code != EXIT_CODE_OK)
+                        return code;
+        }
+        if (line.verb && !line.verb->parts) {
                 line.args = args_new(line.verb->options);
-                code = read_verb_words(&line, argc - 1, argv + 1);
+                code = read_verb_words(&line, argc, argv);
                 if (code != EXIT_CODE_OK)
                         return code;
         }
@@ -253,6 +293,24 @@ ExitCode args_get_number(const Args *args, const char *option, uint64_t max, uin
                 return EXIT_CODE_OK;
         return ctl_fail(EXIT_CODE_USAGE, "--%s takes a whole number up to %" G_GUINT64_FORMAT ", not: %s",
                         option, max, text);
+}
+
+ExitCode args_get_bool(const Args *args, const char *option, bool *ret) {
+        static const struct {
+                const char *text;
+                bool value;
+        } words[] = {{"yes", true}, {"no", false},  {"true", true}, {"false", false},
+                     {"on", true},  {"off", false}, {"1", true},    {"0", false}};
+        const char *text = args_get(args, option);
+
+        if (!text)
+                return EXIT_CODE_OK;
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcmp(words[i].text, text) == 0) {
+                        *ret = words[i].value;
+                        return EXIT_CODE_OK;
+                }
+        return ctl_fail(EXIT_CODE_USAGE, "--%s takes yes or no, not: %s", option, text);
 }
 
 static uint64_t unit_usec(const char *unit, size_t n) {

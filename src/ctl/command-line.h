@@ -26,3 +26,5 @@ int parse_number(const char *text, uint64_t max, uint64_t *ret);
 
 /* The same for an option that may be absent (then *ret stays); tells standard error. */
 ExitCode args_get_number(const Args *args, const char *option, uint64_t max, uint64_t *ret);
+/* yes or no; as args_get_number(). */
+ExitCode args_get_bool(const Args *args, const char *option, bool *ret);

@@ -339,12 +339,43 @@ static bool is_hex(const char *s) {
         return true;
 }
 
+/* Those of exactly this name, and with enough digits those whose key begins with them: the name of one and
+ * the prefix of another leaves nobody to know who is meant. */
+static GPtrArray *find_contacts(Objects *o, const char *radio, const char *name, const char *lower) {
+        GPtrArray *contacts = find_by(o, radio, IFACE_CONTACT, "Name", name, false);
+        g_autoptr(GPtrArray) prefixes = NULL;
+
+        if (!is_hex(name) || strlen(name) < KEY_PREFIX_DIGITS_MIN)
+                return contacts;
+
+        prefixes = find_by(o, radio, IFACE_CONTACT, "Key", lower, true);
+        for (guint i = 0; i < prefixes->len; i++)
+                if (!g_ptr_array_find(contacts, prefixes->pdata[i], NULL))
+                        g_ptr_array_add(contacts, prefixes->pdata[i]);
+        return contacts;
+}
+
+int objects_find_contact(Objects *o, const char *radio, const char *name, const char **ret,
+                         char **ret_candidates) {
+        g_autofree char *lower = g_ascii_strdown(name, -1);
+        g_autoptr(GPtrArray) contacts = NULL;
+
+        if (objects_get(o, name, IFACE_CONTACT) && path_is_below(name, radio)) {
+                *ret = name;
+                return 1;
+        }
+
+        if (is_hex(name) && strlen(name) == PUBLIC_KEY_DIGITS)
+                contacts = find_by(o, radio, IFACE_CONTACT, "Key", lower, false);
+        else
+                contacts = find_contacts(o, radio, name, lower);
+        return choose(o, contacts, ret, ret_candidates);
+}
+
 int objects_find_recipient(Objects *o, const char *radio, const char *name, const char **ret,
                            char **ret_candidates) {
         g_autofree char *lower = g_ascii_strdown(name, -1);
-        g_autoptr(GPtrArray) channels = NULL, contacts = NULL, prefixes = NULL;
-        size_t n = strlen(name);
-        bool hex = is_hex(name);
+        g_autoptr(GPtrArray) channels = NULL, contacts = NULL;
 
         if (objects_get(o, name, IFACE_CONTACT) || objects_get(o, name, IFACE_CHANNEL)) {
                 if (!path_is_below(name, radio))
@@ -352,7 +383,7 @@ int objects_find_recipient(Objects *o, const char *radio, const char *name, cons
                 *ret = name;
                 return 1;
         }
-        if (hex && n == PUBLIC_KEY_DIGITS) {
+        if (is_hex(name) && strlen(name) == PUBLIC_KEY_DIGITS) {
                 contacts = find_by(o, radio, IFACE_CONTACT, "Key", lower, false);
                 return choose(o, contacts, ret, ret_candidates);
         }
@@ -365,14 +396,7 @@ int objects_find_recipient(Objects *o, const char *radio, const char *name, cons
         if (name[0] == '#' && channels->len > 0)
                 return choose(o, channels, ret, ret_candidates);
 
-        contacts = find_by(o, radio, IFACE_CONTACT, "Name", name, false);
-        if (hex && n >= KEY_PREFIX_DIGITS_MIN)
-                prefixes = find_by(o, radio, IFACE_CONTACT, "Key", lower, true);
-
-        /* The name of one and the prefix or name of another: nobody can know who is meant. */
-        for (guint i = 0; prefixes && i < prefixes->len; i++)
-                if (!g_ptr_array_find(contacts, prefixes->pdata[i], NULL))
-                        g_ptr_array_add(contacts, prefixes->pdata[i]);
+        contacts = find_contacts(o, radio, name, lower);
         g_ptr_array_extend(contacts, channels, NULL, NULL);
         return choose(o, contacts, ret, ret_candidates);
 }

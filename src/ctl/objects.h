@@ -49,6 +49,9 @@ const char *objects_radio_id(Objects *objects, const char *path); /* "" */
  * text. */
 int objects_find_recipient(Objects *objects, const char *radio, const char *name, const char **ret,
                            char **ret_candidates);
+/* The same among the contacts alone. */
+int objects_find_contact(Objects *objects, const char *radio, const char *name, const char **ret,
+                         char **ret_candidates);
 /* A channel by slot, exact name, or name without its leading '#'. */
 int objects_find_channel(Objects *objects, const char *radio, const char *name, const char **ret,
                          char **ret_candidates);

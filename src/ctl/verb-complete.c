@@ -5,7 +5,7 @@
 #include "autobus.h"
 #include "macros.h"
 #include "objects.h"
-
+#include "pending-list.h"
 #include "verbs.h"
 
 /* What the shells' completion offers, one a line, made from the table of verbs and from the
@@ -48,6 +48,11 @@ static void offer_verbs(const Completion *c) {
                         offer(c, (*v)->name);
 }
 
+static void offer_parts(const Completion *c, const Verb *group) {
+        for (const Verb *const *v = group->parts; *v; v++)
+                offer(c, verb_part_name(*v));
+}
+
 /* Whether the name, typed as a recipient, means this object and nothing else. */
 static bool name_means(Objects *objects, const char *radio, const char *name, const char *path) {
         g_autofree char *candidates = NULL;
@@ -57,9 +62,8 @@ static bool name_means(Objects *objects, const char *radio, const char *name, co
                strcmp(found, path) == 0;
 }
 
-static void offer_recipients(const Completion *c, Objects *objects, const char *radio) {
+static void offer_contacts(const Completion *c, Objects *objects, const char *radio) {
         g_autoptr(GPtrArray) contacts = objects_list(objects, radio, IFACE_CONTACT);
-        g_autoptr(GPtrArray) channels = objects_list(objects, radio, IFACE_CHANNEL);
 
         for (guint i = 0; i < contacts->len; i++) {
                 JsonObject *contact = objects_get(objects, contacts->pdata[i], IFACE_CONTACT);
@@ -70,6 +74,12 @@ static void offer_recipients(const Completion *c, Objects *objects, const char *
                 else
                         offer(c, json_string(contact, "Key"));
         }
+}
+
+static void offer_recipients(const Completion *c, Objects *objects, const char *radio) {
+        g_autoptr(GPtrArray) channels = objects_list(objects, radio, IFACE_CHANNEL);
+
+        offer_contacts(c, objects, radio);
         for (guint i = 0; i < channels->len; i++) {
                 const char *name =
                                 json_string(objects_get(objects, channels->pdata[i], IFACE_CHANNEL), "Name");
@@ -112,6 +122,17 @@ static void offer_messages(const Completion *c, Objects *objects, const char *ra
         }
 }
 
+/* Nobody has checked who these strangers are: keys alone. */
+static void offer_pending(const Completion *c, Client *client, const char *radio) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        g_autoptr(JsonArray) pending = NULL;
+
+        if (pending_list_quietly(client, radio, COMPLETE_TIMEOUT_USEC, &error, &pending) < 0)
+                return;
+        for (guint i = 0; i < json_array_get_length(pending); i++)
+                offer(c, json_string(json_array_get_object_element(pending, i), "Key"));
+}
+
 static void offer_objects(const Completion *c, WordKind kind) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         g_autoptr(GPtrArray) radios = NULL;
@@ -137,6 +158,10 @@ static void offer_objects(const Completion *c, WordKind kind) {
                         continue;
                 if (kind == WORD_RECIPIENT)
                         offer_recipients(c, objects, radio);
+                else if (kind == WORD_CONTACT)
+                        offer_contacts(c, objects, radio);
+                else if (kind == WORD_PENDING)
+                        offer_pending(c, client, radio);
                 else if (kind == WORD_CHANNEL)
                         offer_channels(c, objects, radio);
                 else
@@ -202,6 +227,8 @@ static void take_word(Completion *c, const char *word) {
         }
         if (!c->verb)
                 c->verb = verb_find(word);
+        else if (c->verb->parts)
+                c->verb = verb_find_part(c->verb, word) ?: c->verb;
         else
                 c->n_words++;
 }
@@ -224,6 +251,8 @@ static ExitCode run_complete(const CtlOptions *options, const Args *args) {
                 offer_options(&c, global_options);
         } else if (!c.verb)
                 offer_verbs(&c);
+        else if (c.verb->parts)
+                offer_parts(&c, c.verb);
         else if (c.n_words == 0)
                 offer_kind(&c, c.verb->word, NULL);
         return EXIT_CODE_OK;

@@ -5,14 +5,26 @@
 #include "verbs.h"
 
 const Verb *const verbs[] = {
-                &verb_status,  &verb_radios, &verb_contacts, &verb_channels, &verb_messages,
-                &verb_message, &verb_send,   &verb_monitor,  &verb_start,    &verb_stop,
-                &verb_ping,    &verb_decode, &verb_help,     &verb_complete, NULL,
+                &verb_status,   &verb_radios,  &verb_contacts, &verb_channels, &verb_messages,
+                &verb_message,  &verb_send,    &verb_monitor,  &verb_contact,  &verb_pending,
+                &verb_auto_add, &verb_channel, &verb_start,    &verb_stop,     &verb_ping,
+                &verb_decode,   &verb_help,    &verb_complete, NULL,
 };
 
 const Verb *verb_find(const char *name) {
         for (const Verb *const *v = verbs; *v; v++)
                 if (strcmp((*v)->name, name) == 0)
+                        return *v;
+        return NULL;
+}
+
+const char *verb_part_name(const Verb *part) {
+        return strchr(part->name, ' ') + 1;
+}
+
+const Verb *verb_find_part(const Verb *group, const char *word) {
+        for (const Verb *const *v = group->parts; *v; v++)
+                if (strcmp(verb_part_name(*v), word) == 0)
                         return *v;
         return NULL;
 }
@@ -43,7 +55,24 @@ void help_print_overview(void) {
                CTL_NAME, CTL_NAME);
 }
 
+static void print_parts(const Verb *group) {
+        printf("Usage: %s %s [WORD…]\n\n%s.\n", CTL_NAME, group->name, group->summary);
+        if (group->description)
+                printf("\n%s", group->description);
+        printf("\nIts verbs, the first of which runs without a word:\n");
+        for (const Verb *const *v = group->parts; *v; v++)
+                printf("  %-20s %s\n", (*v)->name, (*v)->summary);
+        if (group->examples)
+                printf("\nExamples:\n%s", group->examples);
+        printf("\n\"%s %s WORD --help\" explains one of them.\n", CTL_NAME, group->name);
+}
+
 void help_print_verb(const Verb *verb) {
+        if (verb->parts) {
+                print_parts(verb);
+                return;
+        }
+
         printf("Usage: %s %s%s%s\n\n%s.\n", CTL_NAME, verb->name, *verb->arguments ? " " : "",
                verb->arguments, verb->summary);
         if (verb->description)
@@ -72,16 +101,23 @@ static ExitCode run_help(const CtlOptions *options, const Args *args) {
         if (!verb || verb->hidden)
                 return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s; see: %s help", args_word(args, 0),
                                 CTL_NAME);
+        if (args_count(args) > 1) {
+                verb = verb->parts ? verb_find_part(verb, args_word(args, 1)) : NULL;
+                if (!verb)
+                        return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s %s; see: %s help %s",
+                                        args_word(args, 0), args_word(args, 1), CTL_NAME, args_word(args, 0));
+        }
         help_print_verb(verb);
         return EXIT_CODE_OK;
 }
 
 const Verb verb_help = {
                 .name = "help",
-                .arguments = "[VERB]",
+                .arguments = "[VERB [WORD]]",
                 .summary = "Explain the tool, or one verb",
-                .examples = "  meshcorectl help send\n",
-                .max_words = 1,
+                .examples = "  meshcorectl help send\n"
+                            "  meshcorectl help contact add\n",
+                .max_words = 2,
                 .word = WORD_VERB,
                 .run = run_help,
 };

@@ -9,6 +9,8 @@
 typedef enum WordKind {
         WORD_ANY, /* nothing to offer */
         WORD_RECIPIENT,
+        WORD_CONTACT,
+        WORD_PENDING,
         WORD_CHANNEL,
         WORD_RADIO,
         WORD_MESSAGE,
@@ -25,8 +27,10 @@ typedef struct VerbOption {
         const char *choices; /* separated by spaces */
 } VerbOption;
 
-typedef struct Verb {
-        const char *name;
+typedef struct Verb Verb;
+
+struct Verb {
+        const char *name;      /* of a part of a group both words: "contact add" */
         const char *arguments; /* for the usage line, "" when none */
         const char *summary;   /* one line */
         const char *description;
@@ -37,17 +41,24 @@ typedef struct Verb {
         bool hidden;
         bool own_options; /* parses its options itself: all words go to it unread */
         ExitCode (*run)(const CtlOptions *options, const Args *args);
-} Verb;
+        /* A group: what its second word may be, ends with NULL; the first is what runs without. It has
+         * neither options nor run. */
+        const Verb *const *parts;
+};
 
 /* Ends with NULL. */
 extern const Verb *const verbs[];
 extern const VerbOption global_options[];
 
-extern const Verb verb_channels, verb_complete, verb_contacts, verb_decode, verb_help, verb_message,
-                verb_messages, verb_monitor, verb_ping, verb_radios, verb_send, verb_start, verb_status,
-                verb_stop;
+extern const Verb verb_auto_add, verb_channel, verb_channels, verb_complete, verb_contact, verb_contacts,
+                verb_decode, verb_help, verb_message, verb_messages, verb_monitor, verb_pending, verb_ping,
+                verb_radios, verb_send, verb_start, verb_status, verb_stop;
 
 const Verb *verb_find(const char *name);
+/* The part of a group with this second word. */
+const Verb *verb_find_part(const Verb *group, const char *word);
+/* The second word of a part. */
+const char *verb_part_name(const Verb *part);
 
 /* Standard output. */
 void help_print_overview(void);

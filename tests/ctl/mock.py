@@ -54,6 +54,31 @@ CHANNELS = [
 ]
 
 
+PENDING = [
+    {"Key": key("stranger"), "Type": "chat", "Name": "Str\x1b[31manger\u202e"},
+    {"Key": key("strange-too"), "Type": "repeater", "Location": [1.5, -2.5]},
+]
+AUTO_ADD = {"Manual": True, "Chat": True, "Repeater": False, "MaxHops": 4}
+SECRET = "8b3387e9c5cdea6ac9e5edbaa115cd72"
+
+
+def plain(value):
+    """JSON of what came over the bus; bytes as hex."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (bytes, dbus.ByteArray)):
+        return bytes(value).hex()
+    if isinstance(value, dbus.Array) and value.signature == "y":
+        return bytes(value).hex()
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, (dbus.Boolean, bool)):
+        return bool(value)
+    if isinstance(value, (dbus.Double, float)):
+        return float(value)
+    return int(value) if isinstance(value, int) else str(value)
+
+
 class Failure(Exception):
     def __init__(self, name, text):
         self.name = name if "." in name else f"{NAME}.Error.{name}"
@@ -102,6 +127,9 @@ class Types:
             return dbus.ByteArray(bytes.fromhex(value or ""))
         if signature == "aay":
             return dbus.Array([dbus.ByteArray(bytes.fromhex(v)) for v in value or []], signature="ay")
+        if signature == "a{sv}":
+            entries = {k: dbus.Boolean(v) if isinstance(v, bool) else dbus.Byte(v) for k, v in (value or {}).items()}
+            return dbus.Dictionary(entries, signature="sv")
         if signature == "(dd)":
             return dbus.Struct([dbus.Double(v) for v in value or (0, 0)], signature="dd")
         raise ValueError(signature)
@@ -125,7 +153,10 @@ class Mock:
             with open(self.state_path, encoding="utf-8") as file:
                 self.state = json.load(file)
             return
-        self.state = {"messages": [], "last": 0, "history": "a" * 32, "tokens": {}, "radios": ["home"]}
+        self.state = {
+            "messages": [], "last": 0, "history": "a" * 32, "tokens": {}, "radios": ["home"], "calls": [],
+            "contacts": CONTACTS, "channels": CHANNELS, "pending": PENDING, "auto-add": AUTO_ADD,
+        }  # fmt: skip
 
     def save(self):
         with open(self.state_path + ".new", "w", encoding="utf-8") as file:
@@ -167,10 +198,13 @@ class Mock:
         for radio in self.state["radios"]:
             path = self.radio_path(radio)
             messages = self.messages_of(radio)
-            contacts = CONTACTS if radio == "home" else CONTACTS[:1]
+            contacts = self.state["contacts"][: None if radio == "home" else 1]
             tree[path] = {
                 "Radio": self.radio_properties(radio),
-                "Contacts": {"Count": len(contacts), "Capacity": 350, "OnRadio": len(contacts)},
+                "Contacts": {
+                    "Count": len(contacts), "Capacity": self.state.get("capacity", 350), "OnRadio": len(contacts),
+                    "Pending": len(self.state["pending"]), "AutoAdd": self.state["auto-add"],
+                },  # fmt: skip
                 "Channels": {"Capacity": 40},
                 "Messages": {
                     "LastId": messages[-1]["Id"] if messages else 0,
@@ -180,10 +214,11 @@ class Mock:
             }
             for contact in contacts:
                 names = self.state.get("names", {})
-                contact = {**contact, "Name": names.get(contact["Name"], contact["Name"])}
+                name = contact.get("Name", "")
+                contact = {**contact, "Name": names.get(name, name)}
                 values = {"OnRadio": True, "LastHeardUSec": NOON, **contact}
                 tree[f"{path}/contact/{contact['Key']}"] = {"Contact": values}
-            for channel in CHANNELS if radio == "home" else []:
+            for channel in self.state["channels"] if radio == "home" else []:
                 tree[f"{path}/channel/{channel['Slot']}"] = {"Channel": channel}
         for message in self.state["messages"]:
             if not message["Read"] or message["State"] in ("queued", "sending"):
@@ -299,6 +334,9 @@ class Mock:
             raise Failure("org.freedesktop.DBus.Error.UnknownMethod", f"no {member}")
         if known[0] != signature:
             raise Failure("org.freedesktop.DBus.Error.InvalidArgs", f"{member} takes {known[0]}, not {signature}")
+        if interface.rpartition(".")[2] in ("Contacts", "Contact", "Channels", "Channel"):
+            self.state["calls"].append([path.rpartition("/")[2], member, *map(plain, arguments)])
+            self.save()
         function = getattr(self, f"{interface.rpartition('.')[2]}_{member}".lower())
         return known[1], function(path, *arguments)
 
@@ -348,6 +386,107 @@ class Mock:
             self.save()
         else:
             raise Failure("org.freedesktop.DBus.Error.UnknownMethod", member)
+
+    # -- contacts and channels ---------------------------------------------
+
+    def find_contact(self, path):
+        return next(c for c in self.state["contacts"] if path.endswith(c["Key"]))
+
+    def contacts_add(self, path, contact):
+        contact = plain(contact)
+        heard = [p for p in self.state["pending"] if p["Key"] == contact["Key"]]
+        if any(c["Key"] == contact["Key"] for c in self.state["contacts"]):
+            raise Failure("InvalidArguments", "the radio has this contact already")
+        if not heard and not {"Name", "Type"} <= set(contact):
+            raise Failure("InvalidArguments", "nobody heard of this key yet, so its type and name are needed")
+        self.state["pending"] = [p for p in self.state["pending"] if p not in heard]
+        self.state["contacts"] = [*self.state["contacts"], {**(heard or [{}])[0], **contact}]
+        self.save()
+        return (dbus.ObjectPath(f"{path}/contact/{contact['Key']}"),)
+
+    def contacts_import(self, path, uri):
+        if "channel/add" in uri:
+            raise Failure("InvalidArguments", "This is a channel: Import of org.meshcored1.Channels takes it")
+        return self.contacts_add(path, {"Key": key("imported"), "Name": "Imp\x1bort", "Type": "chat"})
+
+    def contacts_find(self, path, text):
+        found = [c for c in self.state["contacts"] if text.lower() in c["Name"].lower() or c["Key"].startswith(text)]
+        paths = [dbus.ObjectPath(f"{path}/contact/{c['Key']}") for c in found]
+        return (dbus.Array(paths, signature="o"),)
+
+    def contacts_exportself(self, path, options):
+        return (f"meshcore://{options['Form']}/self",)
+
+    def contacts_setautoadd(self, _path, settings):
+        self.state["auto-add"] = {**self.state["auto-add"], **plain(settings)}
+        self.save()
+        return ()
+
+    def contacts_listpending(self, _path):
+        record = lambda node: dbus.Dictionary(  # noqa: E731
+            {
+                **{n: node[n] for n in ("Key", "Type", "Name") if n in node},
+                **({"Location": self.types.value("(dd)", node["Location"])} if "Location" in node else {}),
+                "LastHeardUSec": dbus.UInt64(NOON),
+            },
+            signature="sv",
+        )
+        return (dbus.Array([record(node) for node in self.state["pending"]], signature="a{sv}"),)
+
+    def contacts_dismisspending(self, _path, node):
+        self.state["pending"] = [p for p in self.state["pending"] if p["Key"] != node]
+        self.save()
+        return ()
+
+    def contact_update(self, path, changes):
+        self.find_contact(path).update(plain(changes))
+        self.save()
+        return ()
+
+    def contact_setpath(self, path, hops):
+        return self.contact_update(path, {"PathKnown": True, "Path": list(hops)})
+
+    def contact_resetpath(self, path):
+        return self.contact_update(path, {"PathKnown": False, "Path": []})
+
+    def contact_share(self, _path):
+        return ()
+
+    def contact_export(self, path, options):
+        return (f"meshcore://{options['Form']}/{self.find_contact(path)['Name']}",)
+
+    def contact_remove(self, path, _options):
+        self.state["contacts"] = [c for c in self.state["contacts"] if not path.endswith(c["Key"])]
+        self.save()
+        return ()
+
+    def channels_set(self, path, slot, name, secret, options):
+        if bool(secret) == bool(options):
+            raise Failure("InvalidArguments", "Either a secret or Source is given, not both")
+        slot = 2 if slot == 255 else int(slot)
+        channel = {"Slot": slot, "Name": str(name) or "Public", "Kind": "private"}
+        self.state["channels"] = [c for c in self.state["channels"] if c["Slot"] != slot] + [channel]
+        self.save()
+        return (dbus.ObjectPath(f"{path}/channel/{slot}"),)
+
+    def channels_import(self, path, uri):
+        if "channel/add" not in uri:
+            raise Failure("InvalidArguments", "A channel begins with meshcore://channel/")
+        return self.channels_set(path, 255, "Imported", b"x", {})
+
+    def channel_export(self, _path):
+        return (f"meshcore://channel/add?name=x&secret={SECRET}",)
+
+    def channel_getsecret(self, _path):
+        return (dbus.ByteArray(bytes.fromhex(SECRET)),)
+
+    def channel_clear(self, path):
+        slot = int(path.rpartition("/")[2])
+        self.state["channels"] = [c for c in self.state["channels"] if c["Slot"] != slot]
+        self.save()
+        return ()
+
+    # -- the radio ---------------------------------------------------------
 
     def radio_start(self, _path):
         return ()
