@@ -52,9 +52,9 @@ static int method_set(sd_bus_message *call, void *userdata, sd_bus_error *error)
         BusRadio *self = userdata;
         const char *name, *source = NULL;
         const BusOption options[] = {{"Source", "s", &source}};
+        g_autoptr(BusCaller) caller = NULL;
         ChannelFields fields = {};
         const void *secret;
-        BusCaller *caller;
         uint8_t slot;
         size_t size;
         int r;
@@ -68,38 +68,44 @@ static int method_set(sd_bus_message *call, void *userdata, sd_bus_error *error)
         r = bus_read_options(call, options, ELEMENTSOF(options), error);
         if (r < 0)
                 return r;
+        r = bus_answer_later(self->bus, call, &caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
         r = take_secret(secret, size, source, &fields, error);
         if (r < 0)
                 return r;
 
         fields.slot = slot == SLOT_FREE ? CHANNEL_SLOT_ANY : slot;
         fields.name = *name || fields.source != CHANNEL_SECRET_PUBLIC ? name : NULL;
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r > 0)
-                radio_set_channel(self->radio, &fields, bus_answer_channel, caller);
+        radio_set_channel(self->radio, &fields, bus_answer_channel, g_steal_pointer(&caller));
         explicit_bzero(&fields, sizeof(fields));
-        return r < 0 ? r : 1;
+        return 1;
+}
+
+bool bus_is_channel_uri(const char *uri) {
+        static const char beginning[] = "meshcore://channel/";
+
+        return g_ascii_strncasecmp(uri, beginning, strlen(beginning)) == 0;
 }
 
 static int method_import(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        static const char channel[] = "meshcore://channel/";
         BusRadio *self = userdata;
-        BusCaller *caller;
+        g_autoptr(BusCaller) caller = NULL;
         const char *uri;
         int r;
 
         r = sd_bus_message_read(call, "s", &uri);
         if (r < 0)
                 return bus_error_arguments(error, r);
-        if (g_ascii_strncasecmp(uri, channel, strlen(channel)) != 0)
-                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS,
-                                     "A channel begins with %s; Import of " BUS_CONTACTS " takes contacts",
-                                     channel);
         r = bus_answer_later(self->bus, call, &caller, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        if (!bus_is_channel_uri(uri))
+                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS,
+                                     "A channel begins with meshcore://channel/; Import of " BUS_CONTACTS
+                                     " takes contacts");
 
-        radio_import_uri(self->radio, uri, bus_answer_import, caller);
+        radio_import_uri(self->radio, uri, bus_answer_import, g_steal_pointer(&caller));
         return 1;
 }
 

@@ -165,11 +165,7 @@ int bus_read_contact_fields(sd_bus_message *m, bool with_key, BusContactFields *
         r = bus_read_options(m, options, ELEMENTSOF(options) - (with_key ? 0 : 1), error);
         if (r < 0)
                 return r;
-        if (with_key && !((unsigned) r & key_bit))
-                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "Key is missing");
-        if (!with_key && r == 0)
-                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "Nothing is to be changed");
-
+        ret->has_key = (unsigned) r & key_bit;
         fields->set = (unsigned) r & ~key_bit;
         return 0;
 }

@@ -127,8 +127,8 @@ static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *
 
 static int method_update(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         BusContact *found = userdata;
+        g_autoptr(BusCaller) caller = NULL;
         BusContactFields changes;
-        BusCaller *caller;
         int r;
 
         r = bus_read_contact_fields(call, false, &changes, error);
@@ -137,9 +137,11 @@ static int method_update(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = bus_answer_later(found->radio->bus, call, &caller, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        if (changes.fields.set == 0)
+                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "Nothing is to be changed");
 
         radio_update_contact(found->radio->radio, &found->contact->key, &changes.fields, bus_answer_changed,
-                             caller);
+                             g_steal_pointer(&caller));
         return 1;
 }
 

@@ -77,8 +77,8 @@ void bus_emit_full(BusRadio *self) {
 
 static int method_add(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         BusRadio *self = userdata;
+        g_autoptr(BusCaller) caller = NULL;
         BusContactFields contact;
-        BusCaller *caller;
         int r;
 
         r = bus_read_contact_fields(call, true, &contact, error);
@@ -87,29 +87,31 @@ static int method_add(sd_bus_message *call, void *userdata, sd_bus_error *error)
         r = bus_answer_later(self->bus, call, &caller, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        if (!contact.has_key)
+                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "Key is missing");
 
-        radio_add_contact(self->radio, &contact.key, &contact.fields, bus_answer_contact, caller);
+        radio_add_contact(self->radio, &contact.key, &contact.fields, bus_answer_contact,
+                          g_steal_pointer(&caller));
         return 1;
 }
 
 static int method_import(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        static const char channel[] = "meshcore://channel/";
         BusRadio *self = userdata;
-        BusCaller *caller;
+        g_autoptr(BusCaller) caller = NULL;
         const char *uri;
         int r;
 
         r = sd_bus_message_read(call, "s", &uri);
         if (r < 0)
                 return bus_error_arguments(error, r);
-        if (g_ascii_strncasecmp(uri, channel, strlen(channel)) == 0)
-                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS,
-                                     "This is a channel: Import of " BUS_CHANNELS " takes it");
         r = bus_answer_later(self->bus, call, &caller, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        if (bus_is_channel_uri(uri))
+                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS,
+                                     "This is a channel: Import of " BUS_CHANNELS " takes it");
 
-        radio_import_uri(self->radio, uri, bus_answer_import, caller);
+        radio_import_uri(self->radio, uri, bus_answer_import, g_steal_pointer(&caller));
         return 1;
 }
 

@@ -51,8 +51,8 @@ int bus_method_set_auto_add(sd_bus_message *call, void *userdata, sd_bus_error *
         BusRadio *self = userdata;
         int values[ELEMENTSOF(kinds)] = {};
         BusOption options[ELEMENTSOF(kinds) + 1];
+        g_autoptr(BusCaller) caller = NULL;
         AutoAdd auto_add = {};
-        BusCaller *caller;
         unsigned set = 0;
         int given, r;
 
@@ -63,8 +63,6 @@ int bus_method_set_auto_add(sd_bus_message *call, void *userdata, sd_bus_error *
         given = bus_read_options(call, options, ELEMENTSOF(options), error);
         if (given < 0)
                 return given;
-        if (given == 0)
-                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "Nothing is to be changed");
 
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
                 if (given & (1 << i)) {
@@ -77,8 +75,10 @@ int bus_method_set_auto_add(sd_bus_message *call, void *userdata, sd_bus_error *
         r = bus_answer_later(self->bus, call, &caller, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        if (set == 0)
+                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "Nothing is to be changed");
 
-        radio_set_auto_add(self->radio, set, &auto_add, bus_answer, caller);
+        radio_set_auto_add(self->radio, set, &auto_add, bus_answer, g_steal_pointer(&caller));
         return 1;
 }
 
@@ -167,13 +167,11 @@ int bus_method_dismiss_pending(sd_bus_message *call, void *userdata, sd_bus_erro
         r = sd_bus_message_read(call, "s", &text);
         if (r < 0)
                 return bus_error_arguments(error, r);
-        if (key_from_text(text, &key) < 0)
-                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "A key is 64 hex digits");
-
         r = bus_authorize(self->bus, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-
+        if (key_from_text(text, &key) < 0)
+                return bus_error_set(error, OUTCOME_INVALID_ARGUMENTS, "A key is 64 hex digits");
         if (!self->pending || !pending_remove(self->pending, &key))
                 return bus_error_set(error, OUTCOME_NOT_FOUND, "%s is not pending", text);
         return sd_bus_reply_method_return(call, NULL);

@@ -154,6 +154,9 @@ extern const sd_bus_vtable bus_contact_vtable[];  /* BusContact */
 extern const sd_bus_vtable bus_channel_vtable[];  /* BusChannel */
 extern const sd_bus_vtable bus_message_vtable[];  /* BusMessage */
 
+/* Which of the two kinds of Import a URI belongs to. */
+bool bus_is_channel_uri(const char *uri);
+
 /* Emitters, next to the interface that describes the signal. Each does nothing while the name is not owned.
  */
 void bus_emit_state_changed(BusRadio *self, RadioState from, RadioState to, RadioReason reason);
@@ -327,6 +330,7 @@ int bus_read_options(sd_bus_message *m, const BusOption *options, size_t n, sd_b
 
 typedef struct BusContactFields {
         PublicKey key; /* of Add */
+        bool has_key;
         ContactFields fields;
         PathHop path[CONTACT_PATH_HOPS_MAX];
 } BusContactFields;
