@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start, the tree of objects, and how others read it."""
 
+import glob
+import os
 import xml.etree.ElementTree as ElementTree
 
 import dbus
 
 from fixture import OBJECT_MANAGER, ROOT, Case, Gio, channel_path, contact_path, radio_path
-from programs import BUS_NAME
+from programs import BUS_NAME, QUIET
 
 
 def plain(value):
@@ -163,9 +165,6 @@ class Tests(Case):
 
     def test_introspection_equals_xml(self):
         """What the live objects introspect is what the files in dbus/ promise."""
-        import glob
-        import os
-
         _, kinds = self.every_kind()
         client = self.clients[0]
         promised = {}
@@ -206,13 +205,18 @@ class Tests(Case):
         """Each section of the configuration is a radio of its own, also when one of them is not there."""
         client = self.client()
         first = self.bed.start_sim("sim-first")
-        second = self.bed.start_sim("sim-second", arguments=["--firmware", "1.9.0"])
+        # the seed in the scenario makes its key
+        scenario = os.path.join(self.bed.directory, "second.scenario")
+        with open(QUIET[1], encoding="utf-8") as file, open(scenario, "w", encoding="utf-8") as copy:
+            copy.write(file.read().replace("[Radio]", "[Radio]\nSeed=second", 1))
+        second = self.bed.start_sim("sim-second", arguments=["--firmware", "1.9.0", "--scenario", scenario])
         self.bed.start_daemon({"home": first, "2nd-car": second, "off": {"Transport": first.transport, "Enabled": "no"}})
         client.wait_for_state("ready", radio="home")
-        # two links to one key would be refused, so the second radio must have a key of its own
         path = next(p for p, i in client.tree().items() if "Radio" in i and i["Radio"]["Id"] == "2nd-car")
         self.assertNotIn("2nd-car", path)  # escaped, as in sd_bus_path_encode()
-        client.wait(lambda: client.get(path, "Radio", "State") in ("ready", "waiting"), "2nd-car settled")
+        client.wait(lambda: client.get(path, "Radio", "State") == "ready", "2nd-car ready")
+        self.assertEqual(client.get(path, "Radio", "Firmware"), "v1.9.0")
+        self.assertNotEqual(client.get(path, "Radio", "PublicKey"), client.get(radio_path("home"), "Radio", "PublicKey"))
         self.assertEqual(client.get_state("off"), ("stopped", "none"))
         radios = {p for p, i in client.tree().items() if "Radio" in i}
         self.assertEqual(len(radios), 3)
