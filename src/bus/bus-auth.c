@@ -33,6 +33,7 @@ BusAction bus_auth_action(const char *interface, const char *member) {
                         {BUS_RADIO, "Start", BUS_ACTION_CONFIGURE},
                         {BUS_RADIO, "Stop", BUS_ACTION_CONFIGURE},
                         {BUS_RADIO, "Ping", BUS_ACTION_READ},
+                        {BUS_RADIO, "Inhibit", BUS_ACTION_ADMINISTER},
                         {BUS_RADIO, "SendText", BUS_ACTION_SEND},
                         {BUS_CONTACTS, "Add", BUS_ACTION_CONFIGURE},
                         {BUS_CONTACTS, "Import", BUS_ACTION_CONFIGURE},

@@ -99,6 +99,8 @@ struct Bus {
         GQueue callers;      /* BusCaller */
         GQueue checks;       /* Check of bus-auth.c: calls that polkit is asked about */
         uint64_t n_checks;   /* ever */
+        GQueue inhibitions;  /* BusInhibition */
+        int sleep_delay;     /* logind waits for us while it is open; negative: it does not */
         GQueue changes;      /* in order of the first change */
         GHashTable *changed; /* path → link in changes */
         sd_event_source *flush;
@@ -309,6 +311,24 @@ void bus_callers_detach(Bus *bus, bool answer);
 int bus_method_list(sd_bus_message *call, void *userdata, sd_bus_error *error);
 /* The messages go: who still reads them gets Cancelled. */
 void bus_lists_drop(BusRadio *self);
+
+/* -- bus-inhibit.c: radios handed over ---------------------------------------- */
+
+/* Most at a time. */
+#define BUS_INHIBITIONS_MAX 16
+
+typedef struct BusInhibition BusInhibition;
+
+/* Replies with the descriptor. */
+int bus_inhibit(BusRadio *radio, sd_bus_message *call, const char *why, sd_bus_error *error);
+void bus_inhibitions_clear(Bus *bus);
+
+/* -- bus-sleep.c: suspend and resume ------------------------------------------ */
+
+int bus_sleep_watch(Bus *bus, sd_bus_slot **ret);
+void bus_sleep_drop_delay(Bus *bus);
+/* The connection is gone. */
+void bus_sleep_forget(Bus *bus);
 
 /* -- bus-options.c ----------------------------------------------------------- */
 

@@ -281,6 +281,21 @@ static int find_path(BusRadio *self, const char *path, Recipient *ret, sd_bus_er
         return 0;
 }
 
+static int method_inhibit(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusRadio *self = userdata;
+        const char *why;
+        int r;
+
+        r = sd_bus_message_read(call, "s", &why);
+        if (r < 0)
+                return r;
+        r = bus_authorize(self->bus, call, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        return bus_inhibit(self, call, why, error);
+}
+
 static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         BusRadio *self = userdata;
         g_auto(Outcome) outcome = {};
@@ -342,6 +357,8 @@ const sd_bus_vtable bus_radio_vtable[] = {
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("Ping", SD_BUS_NO_ARGS, SD_BUS_RESULT("t", round_trip), method_ping,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Inhibit", SD_BUS_ARGS("s", why), SD_BUS_RESULT("h", fd),
+                                        method_inhibit, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("SendText", SD_BUS_ARGS("s", recipient, "s", text, "a{sv}", options),
                                         SD_BUS_RESULT("o", message), method_send_text,
                                         SD_BUS_VTABLE_UNPRIVILEGED),

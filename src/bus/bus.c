@@ -184,6 +184,7 @@ void bus_detach(Bus *bus) {
         bus->owned = false;
         bus_callers_detach(bus, false);
         bus_checks_detach(bus, false);
+        bus_sleep_forget(bus);
         bus_changes_clear(bus);
         g_hash_table_remove_all(bus->uids);
 
@@ -225,6 +226,13 @@ static int open_connection(Bus *bus) {
         if (r < 0)
                 return r;
 
+        if (bus->kind == BUS_SYSTEM) {
+                r = bus_sleep_watch(bus, &slot);
+                r = keep(bus, slot, r);
+                if (r < 0)
+                        return r;
+        }
+
         /* The tree is there before the name is. */
         r = sd_bus_request_name_async(bus->conn, &slot, BUS_NAME, 0, on_name, bus);
         return keep(bus, slot, r);
@@ -260,6 +268,8 @@ Bus *bus_new_detached(sd_event *event, Manager *manager, BusKind kind) {
                         .uids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                         .callers = G_QUEUE_INIT,
                         .checks = G_QUEUE_INIT,
+                        .inhibitions = G_QUEUE_INIT,
+                        .sleep_delay = -EBADF,
         };
         backoff_init(&bus->backoff, RETRY_FIRST_USEC, RETRY_CAP_USEC);
         bus_changes_init(bus);
@@ -301,6 +311,7 @@ Bus *bus_free(Bus *bus) {
         bus_callers_detach(bus, true);
         bus_checks_detach(bus, true);
         bus_detach(bus);
+        bus_inhibitions_clear(bus);
 
         g_ptr_array_unref(bus->radios);
         g_ptr_array_unref(bus->slots);

@@ -178,7 +178,8 @@ static void settle_port(Hotplug *hotplug, const SerialPort *port) {
         }
 
         if (!key) {
-                if (wants_ports(hotplug) && !g_hash_table_contains(hotplug->scouts, port->device) &&
+                if (wants_ports(hotplug) && !manager_has_inhibitions(hotplug->manager) &&
+                    !g_hash_table_contains(hotplug->scouts, port->device) &&
                     scout_new(hotplug->manager, port, scout_told, hotplug, &scout) >= 0)
                         g_hash_table_insert(hotplug->scouts, g_strdup(port->device), scout);
                 return;

@@ -17,6 +17,7 @@ struct Manager {
         const RadioObserver *observer;
         void *userdata;
         Hotplug *hotplug;
+        Inhibitions *inhibitions;
         sd_event_source *check; /* the store is read through after an unclean stop */
 };
 
@@ -208,6 +209,7 @@ int manager_new(sd_event *event, Store *store, Manager **ret) {
         manager->event = sd_event_ref(event);
         manager->store = store;
         manager->radios = g_ptr_array_new();
+        manager->inhibitions = inhibitions_new();
         manager->hotplug = hotplug_new(manager);
 
         if (store_check_fd(store) >= 0) {
@@ -234,6 +236,7 @@ Manager *manager_free(Manager *manager) {
                 manager_drop_radio(manager, manager->radios->pdata[manager->radios->len - 1]);
         g_ptr_array_unref(manager->radios);
         hotplug_free(manager->hotplug);
+        inhibitions_free(manager->inhibitions);
         sd_event_source_disable_unref(manager->check);
         sd_event_unref(manager->event);
         return g_free(manager), NULL;
@@ -255,6 +258,10 @@ GPtrArray *manager_radios(Manager *manager) {
 
 Store *manager_store(Manager *manager) {
         return manager->store;
+}
+
+Inhibitions *manager_inhibitions(Manager *manager) {
+        return manager->inhibitions;
 }
 
 Hotplug *manager_hotplug(Manager *manager) {

@@ -35,6 +35,14 @@ void manager_set_discover(Manager *manager, bool discover);
 /* In order of addition. */
 GPtrArray *manager_radios(Manager *manager);
 Radio *manager_get_radio(Manager *manager, const char *id);
+/* Hands the port of a radio over: it waits, with the reason inhibited, until as many manager_release()
+ * follow. Also for an id that is not there yet, or is reconfigured in between. The port is closed on return.
+ */
+void manager_inhibit(Manager *manager, const char *id);
+void manager_release(Manager *manager, const char *id);
+/* The same for all radios while the machine sleeps. */
+void manager_set_asleep(Manager *manager, bool asleep);
+
 /* The id of a radio that nothing moves any more, which is a defect of ours; NULL when all is well. */
 const char *manager_find_stuck(Manager *manager);
 Store *manager_store(Manager *manager);

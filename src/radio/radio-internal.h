@@ -19,6 +19,7 @@ typedef struct Receive Receive;
 typedef struct Delivery Delivery;
 typedef struct Hotplug Hotplug;
 typedef struct Requests Requests;
+typedef struct Inhibitions Inhibitions;
 
 #define APP_NAME            "meshcored" /* as the radio's log shows us */
 #define CHANNELS_MAX_UNTOLD 8           /* level < 3 does not say how many */
@@ -88,6 +89,10 @@ void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *
 
 /* Whether no event can come that would move it. */
 bool radio_is_stuck(const Radio *radio);
+
+/* Lets go of the port, and takes it up again. */
+void radio_suspend(Radio *radio);
+void radio_resume(Radio *radio);
 
 /* Same state, another reason (storage-full and back). */
 void radio_set_reason(Radio *radio, RadioReason reason);
@@ -196,7 +201,16 @@ ChannelKind translate_channel_kind(const char *name, const uint8_t secret[CHANNE
 /* Also for what cannot be decoded: frame NULL gives a MESSAGE_RAW. Never NULL. */
 Message *translate_message(Identity *identity, const Frame *frame, Slice raw, uint64_t timestamp_usec);
 
+/* -- inhibit.c -- */
+Inhibitions *inhibitions_new(void);
+Inhibitions *inhibitions_free(Inhibitions *self);
+/* Whether this radio must be left alone now. */
+bool manager_is_inhibited(Manager *manager, const char *id);
+/* Whether any must: a port that appears now may be the one of a radio that is being flashed. */
+bool manager_has_inhibitions(Manager *manager);
+
 /* -- manager.c -- */
+Inhibitions *manager_inhibitions(Manager *manager);
 Hotplug *manager_hotplug(Manager *manager);
 const RadioObserver *manager_observer(Manager *manager, void **ret_userdata);
 /* Another radio that has this identity loaded, or NULL. */

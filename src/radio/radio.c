@@ -498,7 +498,8 @@ void radio_enter_state(Radio *radio, RadioState next, RadioReason reason) {
                 break;
         case RADIO_WAITING:
                 radio_drop_link(radio);
-                radio_arm_retry(radio);
+                if (reason != REASON_INHIBITED)
+                        radio_arm_retry(radio);
                 break;
         case RADIO_OPENING:
                 radio_open_link(radio);
@@ -563,7 +564,7 @@ void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *
         text = g_strdup_vprintf(format, ap);
         va_end(ap);
 
-        if (radio->state == RADIO_STOPPED)
+        if (radio->state == RADIO_STOPPED || radio->reason == REASON_INHIBITED)
                 return;
 
         /* Once at full voice; the same again and again only for who wants to debug. */
@@ -580,7 +581,7 @@ void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *
 bool radio_is_stuck(const Radio *radio) {
         switch (radio->state) {
         case RADIO_WAITING:
-                return !radio->retry;
+                return !radio->retry && radio->reason != REASON_INHIBITED;
         case RADIO_OPENING:
                 /* Every link has limits of its own, far below this. */
                 return (!radio->link && !radio->failure) ||
@@ -596,10 +597,24 @@ bool radio_is_stuck(const Radio *radio) {
 void radio_start(Radio *radio) {
         if (radio->state > RADIO_WAITING)
                 return;
+        if (manager_is_inhibited(radio->manager, radio_id(radio))) {
+                radio_enter_state(radio, RADIO_WAITING, REASON_INHIBITED);
+                return;
+        }
 
         backoff_reset(&radio->backoff);
         radio->other_lines = radio->lines_tried = false;
         radio_enter_state(radio, RADIO_OPENING, REASON_NONE);
+}
+
+void radio_suspend(Radio *radio) {
+        if (radio->state != RADIO_STOPPED)
+                radio_enter_state(radio, RADIO_WAITING, REASON_INHIBITED);
+}
+
+void radio_resume(Radio *radio) {
+        if (radio->state == RADIO_WAITING && radio->reason == REASON_INHIBITED)
+                radio_start(radio);
 }
 
 void radio_stop(Radio *radio) {

@@ -237,6 +237,17 @@ Identity *radio_identity(Radio *radio) {
         return radio->identity;
 }
 
+void manager_inhibit(Manager *manager, const char *id) {
+        fake_radio_enter_state(manager_radios(manager)->pdata[0], RADIO_WAITING, REASON_INHIBITED);
+}
+
+void manager_release(Manager *manager, const char *id) {
+        fake_radio_enter_state(manager_radios(manager)->pdata[0], RADIO_OPENING, REASON_NONE);
+}
+
+void manager_set_asleep(Manager *manager, bool asleep) {
+}
+
 void radio_start(Radio *radio) {
         fake_radio_enter_state(radio, RADIO_OPENING, REASON_NONE);
 }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plays polkit's authority on the bus whose address is the argument. The test tells it over the bus what to answer:
+"""Plays polkit's authority, and logind, on the bus whose address is the argument. The test tells it over the bus what to answer:
 yes, no, challenge, error, or wait (until the question is taken back, or another answer is set), and reads what was
-asked."""
+asked. Sleep says PrepareForSleep, and comes back when nobody delays it any more."""
 
+import os
 import sys
 
 from gi.repository import Gio, GLib
@@ -16,12 +17,22 @@ XML = """<node>
     </method>
     <method name="CancelCheckAuthorization"><arg type="s" direction="in"/></method>
   </interface>
+  <interface name="org.freedesktop.login1.Manager">
+    <method name="Inhibit">
+      <arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="s" direction="in"/>
+      <arg type="s" direction="in"/><arg type="h" direction="out"/>
+    </method>
+    <signal name="PrepareForSleep"><arg type="b"/></signal>
+  </interface>
   <interface name="org.meshcored1.Test">
+    <method name="Delays"><arg type="u" direction="out"/></method>
+    <method name="Sleep"><arg type="b" direction="in"/></method>
     <method name="Answer"><arg type="s" direction="in"/></method>
     <method name="Take"><arg type="a(ssus)" direction="out"/><arg type="as" direction="out"/></method>
   </interface>
 </node>"""
 PATH = "/org/freedesktop/PolicyKit1/Authority"
+LOGIND = "/org/freedesktop/login1"
 
 
 class Authority:
@@ -30,6 +41,33 @@ class Authority:
         self.asked = []
         self.cancelled = []
         self.waiting = {}
+        self.delays = 0
+
+    def delay(self, invocation):
+        """A descriptor as logind gives it; counts until it is closed."""
+        ours, theirs = os.pipe()
+        fds = Gio.UnixFDList.new_from_array([theirs])
+        invocation.return_value_with_unix_fd_list(GLib.Variant("(h)", (0,)), fds)
+        del fds
+        self.delays += 1
+
+        def closed(fd, _condition):
+            self.delays -= 1
+            os.close(fd)
+            return GLib.SOURCE_REMOVE
+
+        GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT, ours, GLib.IOCondition.HUP, closed)
+
+    def sleep(self, bus, asleep, invocation):
+        bus.emit_signal(None, LOGIND, "org.freedesktop.login1.Manager", "PrepareForSleep", GLib.Variant("(b)", (asleep,)))
+
+        def look():
+            if asleep and self.delays:
+                return GLib.SOURCE_CONTINUE
+            invocation.return_value(None)
+            return GLib.SOURCE_REMOVE
+
+        GLib.timeout_add(10, look)
 
     def reply(self, invocation):
         if self.answer == "error":
@@ -38,7 +76,7 @@ class Authority:
         result = {"yes": (True, False), "no": (False, False), "challenge": (False, True)}[self.answer]
         invocation.return_value(GLib.Variant("((bba{ss}))", ((*result, {}),)))
 
-    def on_call(self, _bus, sender, _path, _interface, member, arguments, invocation):
+    def on_call(self, bus, sender, _path, _interface, member, arguments, invocation):
         values = arguments.unpack()
         if member == "CheckAuthorization":
             (kind, details), action, _, flags, cancellation = values
@@ -54,6 +92,12 @@ class Authority:
             if waiting:
                 waiting.return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "taken back")
             invocation.return_value(None)
+        elif member == "Inhibit":
+            self.delay(invocation)
+        elif member == "Delays":
+            invocation.return_value(GLib.Variant("(u)", (self.delays,)))
+        elif member == "Sleep":
+            self.sleep(bus, values[0], invocation)
         elif member == "Answer":
             self.answer = values[0]
             if self.answer != "wait":
@@ -75,7 +119,9 @@ def main():
         None,
     )
     for interface in Gio.DBusNodeInfo.new_for_xml(XML).interfaces:
-        bus.register_object(PATH, interface, authority.on_call, None, None)
+        path = LOGIND if "login1" in interface.name else PATH
+        bus.register_object(path, interface, authority.on_call, None, None)
+    Gio.bus_own_name_on_connection(bus, "org.freedesktop.login1", Gio.BusNameOwnerFlags.NONE, None, None)
     Gio.bus_own_name_on_connection(
         bus, "org.freedesktop.PolicyKit1", Gio.BusNameOwnerFlags.NONE, lambda *_: print("ready", flush=True), None
     )

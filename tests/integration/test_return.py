@@ -3,11 +3,12 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 
 from companion import text_frame
-from fixture import Case, GLib, channel_path, contact_path, radio_path
+from fixture import Case, Gio, GLib, channel_path, contact_path, radio_path
 
 RADIO = radio_path("sim")
 
@@ -120,6 +121,46 @@ class Tests(Case):
         client.wait_for_state("ready")
         client.wait_signal("Received", "Messages", RADIO)
         client.wait_message_state(message, "delivered")
+
+    def test_inhibit(self):
+        """The port is handed over while a descriptor is open, through Start and a reload, and taken back when the last
+        copy is closed."""
+        sim, client = self.start()
+        before = sim.control("stats")["connections"]
+
+        def inhibit():
+            parameters = GLib.Variant("(s)", ("flashing\x1b[31m",))
+            _, fds = client.bus.call_with_unix_fd_list_sync(
+                "org.meshcored1", radio_path("sim"), "org.meshcored1.Radio", "Inhibit", parameters, None,
+                Gio.DBusCallFlags.NONE, -1, None, None,
+            )  # fmt: skip
+            return fds.steal_fds()[0]
+
+        first, second = inhibit(), inhibit()
+        self.assertEqual(client.get_state(), ("waiting", "inhibited"))
+        client.call(radio_path("sim"), "Radio", "Start")
+        self.assertEqual(client.get_state(), ("waiting", "inhibited"))
+        self.bed.write_config({"sim": {"Transport": sim.transport, "PollIntervalSec": "77"}})
+        self.bed.daemon.process.send_signal(signal.SIGHUP)
+        client.wait_signal("InterfacesAdded", path="/org/meshcored1", where=lambda path, _: path == radio_path("sim"))
+        client.settle()
+        self.assertEqual(client.get_state(), ("waiting", "inhibited"))
+        path = client.call(radio_path("sim"), "Radio", "SendText", "(ssa{sv})", "Public", "later", {})
+        os.close(first)
+        client.settle()
+        self.assertEqual(client.get_state(), ("waiting", "inhibited"))
+        self.assertEqual(sim.control("stats")["connections"], before)
+        os.close(second)
+        client.wait_for_state("ready")
+        client.wait_message_state(path, "sent")
+        self.assertNotIn("\x1b", self.bed.daemon.log())
+
+        # a stopped radio stays stopped
+        client.call(radio_path("sim"), "Radio", "Stop")
+        client.wait_for_state("stopped")
+        os.close(inhibit())
+        client.settle()
+        self.assertEqual(client.get_state()[0], "stopped")
 
     def test_radio_reboot(self):
         """The radio restarts: its queue is gone, ours is not, and it is served again."""

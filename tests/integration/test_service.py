@@ -14,7 +14,7 @@ from gi.repository import GLib
 
 from fixture import PROPERTIES, ROOT, Case, radio_path
 from programs import TIMEOUT, Daemon, Program, find_program
-from systembus import PolicyBus
+from systembus import PolicyBus, Polkit
 
 USAGE, NEWER = 2, 3
 NOBODY = 65534
@@ -140,6 +140,33 @@ class Tests(Case):
         for name, wrong in (("LogLevel", "loud"), ("LogTarget", "printer")):
             self.assert_bus_error("org.freedesktop.DBus.Error.InvalidArgs", set_, name, wrong)
         self.assert_bus_error("org.freedesktop.DBus.Error.PropertyReadOnly", set_, "SyslogIdentifier", "x")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root has the names of services")
+    def test_sleep(self):
+        """Before the machine sleeps the radio is left in good order, and it is taken up at once afterwards."""
+        self.bed.bus = self.bed._add(PolicyBus(self.bed.directory))
+        self.bed._add(Polkit(self.bed.bus, self.bed.directory))
+        client = self.client()
+        sim = self.bed.start_sim()
+        self.bed.write_config({"sim": sim})
+        env = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=self.bed.bus.address)
+        argv = [find_program("meshcored"), "--config", self.bed.config, "--state-dir", self.bed.state_dir]
+        self.bed.daemon = self.bed._add(Program("meshcored", argv, self.bed.directory, env))
+        client.wait_for_state("ready")
+
+        def logind(member, *arguments):
+            return client.call("/org/freedesktop/PolicyKit1/Authority", "org.meshcored1.Test", member, *arguments,
+                               name="org.freedesktop.login1")  # fmt: skip
+
+        client.wait(lambda: logind("Delays") == 1, "sleep is delayed")
+        for _ in range(2):
+            logind("Sleep", "(b)", True)  # comes back as soon as nobody delays it any more
+            self.assertEqual(client.get_state(), ("waiting", "inhibited"))
+            start = time.monotonic()
+            logind("Sleep", "(b)", False)
+            client.wait_for_state("ready")
+            print(f"ready {time.monotonic() - start:.2f} s after waking")
+            client.wait(lambda: logind("Delays") == 1, "sleep is delayed again")
 
     def test_ready_needs_the_name(self):
         """No READY while the bus is away; the radios do not wait for it."""
