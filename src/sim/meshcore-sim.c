@@ -27,8 +27,9 @@ static const char description[] =
                 "Without a scenario the mesh has five contacts and some more, and one of them\n"
                 "writes as soon as an app is through with its start. See meshcore-sim(1).";
 
-static char *option_tcp, *option_pty, *option_serial, *option_firmware, *option_scenario, *option_replay,
-                *option_control;
+static char *option_tcp, *option_pty, *option_serial, *option_vradio, *option_ble, *option_firmware,
+                *option_scenario, *option_replay, *option_control;
+static gint option_radio;
 static gint64 option_seed = 1;
 static double option_speed = 1.0;
 static gboolean option_verbose, option_version;
@@ -40,6 +41,11 @@ static const GOptionEntry entries[] = {
                  "LINK"},
                 {"serial", 0, 0, G_OPTION_ARG_FILENAME, &option_serial,
                  "Be a radio at the end of this serial port, or of this socket of a virtual machine", "PATH"},
+                {"vradio", 0, 0, G_OPTION_ARG_FILENAME, &option_vradio,
+                 "Be a radio of the lab's emulated Bluetooth controller", "SOCKET"},
+                {"radio", 0, 0, G_OPTION_ARG_INT, &option_radio, "Which one of its radios (default 0)", "N"},
+                {"ble", 0, 0, G_OPTION_ARG_STRING, &option_ble, "Bluetooth as on esp32 (default) or nrf52",
+                 "FAMILY"},
                 {"firmware", 0, 0, G_OPTION_ARG_STRING, &option_firmware,
                  "1.7.4, 1.9.0, 1.14.1 or 1.17.1 (default)", "VERSION"},
                 {"scenario", 0, 0, G_OPTION_ARG_FILENAME, &option_scenario, "The mesh and what happens in it",
@@ -70,9 +76,15 @@ static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
                 return log_at(LOG_ERR, EINVAL, "%s: there are only options; see --help", argv[1]);
         if (option_version)
                 return 0;
-        if (!!option_tcp + !!option_pty + !!option_serial != 1)
+        if (!!option_tcp + !!option_pty + !!option_serial + !!option_vradio != 1)
                 return log_at(LOG_ERR, EINVAL,
-                              "Give one of --tcp ADDRESS:PORT, --pty LINK and --serial PATH; see --help");
+                              "Give one of --tcp ADDRESS:PORT, --pty LINK, --serial PATH and --vradio "
+                              "SOCKET; "
+                              "see --help");
+        if (option_ble && !g_str_equal(option_ble, "esp32") && !g_str_equal(option_ble, "nrf52"))
+                return log_at(LOG_ERR, EINVAL, "--ble is esp32 or nrf52");
+        if (option_radio < 0)
+                return log_at(LOG_ERR, EINVAL, "--radio is a number from 0");
         if (option_scenario && option_replay)
                 return log_at(LOG_ERR, EINVAL, "--scenario and --replay exclude each other");
         if (!(option_speed > 0))
@@ -82,6 +94,9 @@ static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
                         .tcp = option_tcp,
                         .pty = option_pty,
                         .serial = option_serial,
+                        .vradio = option_vradio,
+                        .radio = (unsigned) option_radio,
+                        .ble = g_strcmp0(option_ble, "nrf52") == 0 ? PORT_BLE_NRF52 : PORT_BLE_ESP32,
                         .firmware = engine_firmware_from_string(option_firmware ?: "1.17.1"),
                         .scenario = option_scenario,
                         .replay = option_replay,

@@ -5,7 +5,11 @@
 #include "port.h"
 #include "protocol.h"
 
-#define SEND_QUEUE_SIZE 4
+#define WIFI_QUEUE_SIZE  4
+#define ESP32_QUEUE_SIZE 4
+#define NRF52_QUEUE_SIZE 12
+#define NRF52_QUEUE_BUSY 8 /* a dump of contacts waits then */
+#define QUEUE_SIZE_MAX   NRF52_QUEUE_SIZE
 
 typedef struct PortFrame {
         uint8_t data[FRAME_SIZE_MAX];
@@ -27,9 +31,15 @@ struct Port {
         bool connected;
         GByteArray *input;
 
+        /* Wi-Fi and Bluetooth */
+        PortFrame queue[QUEUE_SIZE_MAX];
+        size_t n_queue, queue_size;
+
+        /* Bluetooth */
+        PortFrame commands[QUEUE_SIZE_MAX];
+        size_t n_commands;
+
         /* Wi-Fi */
-        PortFrame queue[SEND_QUEUE_SIZE];
-        size_t n_queue;
         bool has_header;
         uint8_t marker;
         size_t length;
@@ -41,9 +51,15 @@ struct Port {
 };
 
 Port *port_new(PortKind kind, size_t frame_max, const PortCallbacks *callbacks, void *userdata) {
+        static const size_t queue_sizes[_PORT_KIND_MAX] = {
+                        [PORT_WIFI] = WIFI_QUEUE_SIZE,
+                        [PORT_BLE_ESP32] = ESP32_QUEUE_SIZE,
+                        [PORT_BLE_NRF52] = NRF52_QUEUE_SIZE,
+        };
         Port *port = g_new0(Port, 1);
 
         port->kind = kind;
+        port->queue_size = queue_sizes[kind];
         port->frame_max = frame_max;
         port->callbacks = *callbacks;
         port->userdata = userdata;
@@ -60,6 +76,10 @@ Port *port_free(Port *port) {
         return NULL;
 }
 
+static bool is_ble(const Port *port) {
+        return port->kind == PORT_BLE_ESP32 || port->kind == PORT_BLE_NRF52;
+}
+
 void port_connect(Port *port) {
         port->connected = true;
         if (port->kind == PORT_WIFI) {
@@ -70,6 +90,8 @@ void port_connect(Port *port) {
 
 void port_disconnect(Port *port) {
         port->connected = false;
+        if (is_ble(port))
+                port->n_queue = port->n_commands = 0;
         /* What a serial client sent before it left is still read. */
         if (port->kind == PORT_WIFI)
                 g_byte_array_set_size(port->input, 0);
@@ -80,13 +102,24 @@ bool port_is_connected(const Port *port) {
 }
 
 void port_reset(Port *port) {
-        port->n_queue = 0;
+        port->n_queue = port->n_commands = 0;
         port->has_header = false;
         port->state = SERIAL_IDLE;
         g_byte_array_set_size(port->input, 0);
 }
 
 void port_input(Port *port, const uint8_t *data, size_t size) {
+        if (is_ble(port)) {
+                PortFrame *command;
+
+                if (size == 0 || size > port->frame_max || port->n_commands >= port->queue_size)
+                        return;
+                command = &port->commands[port->n_commands++];
+                memcpy(command->data, data, size);
+                command->size = size;
+                return;
+        }
+
         g_byte_array_append(port->input, data, (guint) size);
 }
 
@@ -101,7 +134,7 @@ bool port_write_frame(Port *port, const uint8_t *frame, size_t size) {
                 return true;
         }
 
-        if (!port->connected || port->n_queue >= SEND_QUEUE_SIZE)
+        if (!port->connected || port->n_queue >= port->queue_size)
                 return false;
 
         queued = &port->queue[port->n_queue++];
@@ -191,6 +224,31 @@ static void send_next(Port *port) {
         port->callbacks.emit(port->userdata, frame.data, frame.size);
 }
 
+static void take_command(Port *port) {
+        PortFrame frame = port->commands[0];
+
+        port->n_commands--;
+        memmove(&port->commands[0], &port->commands[1], port->n_commands * sizeof(port->commands[0]));
+        port->callbacks.command(port->userdata, frame.data, frame.size);
+}
+
+static bool pass_ble(Port *port) {
+        bool may_emit = port->callbacks.may_emit(port->userdata), progress = false, busy;
+
+        if (port->connected && port->n_queue > 0 && may_emit) {
+                send_next(port);
+                progress = true;
+        }
+        if (port->n_commands > 0) {
+                take_command(port);
+                return true;
+        }
+
+        busy = port->kind == PORT_BLE_ESP32 ? !port->callbacks.may_emit(port->userdata)
+                                            : port->n_queue >= NRF52_QUEUE_BUSY;
+        return (!busy && port->callbacks.step(port->userdata)) || progress;
+}
+
 /* One pass of the main loop. Returns whether anything happened. */
 static bool pass(Port *port) {
         bool progress = false;
@@ -215,6 +273,12 @@ static bool pass(Port *port) {
 }
 
 void port_pump(Port *port) {
+        if (is_ble(port)) {
+                while (pass_ble(port))
+                        continue;
+                return;
+        }
+
         while (port->callbacks.may_emit(port->userdata) && pass(port))
                 continue;
 }

@@ -4,16 +4,21 @@
 /* The radio's end of a byte stream, with the habits of the firmware's two
  * parsers (wire reference 1.2): the Wi-Fi one takes any three bytes for a
  * header and reads commands only while its send queue of four is empty, the
- * serial one looks for '<' and cuts frames that are too long. */
+ * serial one looks for '<' and cuts frames that are too long. Over Bluetooth (1.3)
+ * there are frames only, and a queue for each direction that loses what does not fit. */
 
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define PORT_BLE_ESP32_PAUSE_MS 60 /* between notifications, wire reference 1.3 */
+
 typedef enum PortKind {
         PORT_WIFI,
         PORT_SERIAL,
+        PORT_BLE_ESP32,
+        PORT_BLE_NRF52,
         _PORT_KIND_MAX,
 } PortKind;
 
@@ -43,6 +48,7 @@ bool port_is_connected(const Port *port);
 /* Power cycle. */
 void port_reset(Port *port);
 
+/* Over Bluetooth data is one whole frame. */
 void port_input(Port *port, const uint8_t *data, size_t size);
 
 /* For the engine: false when the frame is lost. */

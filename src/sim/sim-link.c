@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "macros.h"
+#include "sim-vradio.h"
 
 #define READ_SIZE      4096
 #define PTY_POLL_USEC  (50 * USEC_PER_MSEC)
@@ -34,6 +35,7 @@ struct SimLink {
         char *name;
         char *address; /* TCP, as bound */
         LinkKind kind;
+        SimVradio *vradio; /* then nothing below */
         int listen_fd, fd;
         sd_event_source *listen_source, *source, *timer;
         GByteArray *output;
@@ -102,6 +104,10 @@ static void flush(SimLink *link) {
 }
 
 void sim_link_write(SimLink *link, const uint8_t *data, size_t size) {
+        if (link->vradio) {
+                sim_vradio_write(link->vradio, data, size);
+                return;
+        }
         if (!link->has_client)
                 return;
 
@@ -110,11 +116,11 @@ void sim_link_write(SimLink *link, const uint8_t *data, size_t size) {
 }
 
 uint64_t sim_link_written(const SimLink *link) {
-        return link->written;
+        return link->vradio ? sim_vradio_written(link->vradio) : link->written;
 }
 
 size_t sim_link_pending(const SimLink *link) {
-        return link->output->len;
+        return link->vradio ? sim_vradio_pending(link->vradio) : link->output->len;
 }
 
 static void client_came(SimLink *link) {
@@ -204,6 +210,7 @@ SimLink *sim_link_free(SimLink *link) {
         if (!link)
                 return NULL;
 
+        sim_vradio_free(link->vradio);
         if (link->kind == LINK_PTY && link->name)
                 (void) unlink(link->name);
         sd_event_source_disable_unref(link->listen_source);
@@ -224,7 +231,7 @@ const char *sim_link_name(const SimLink *link) {
 }
 
 bool sim_link_has_client(const SimLink *link) {
-        return link->has_client;
+        return link->vradio ? sim_vradio_has_client(link->vradio) : link->has_client;
 }
 
 static int resolve(const char *address, struct addrinfo **ret) {
@@ -454,6 +461,19 @@ int sim_link_new_wire(sd_event *event, const char *path, const SimLinkCallbacks 
                               link);
         if (r < 0)
                 return log_error_errno(r, "Cannot watch %s", path);
+        *ret = g_steal_pointer(&link);
+        return 0;
+}
+
+int sim_link_new_vradio(sd_event *event, const char *socket, unsigned radio,
+                        const SimLinkCallbacks *callbacks, void *userdata, SimLink **ret) {
+        g_autoptr(SimLink) link = link_new(event, callbacks, userdata);
+        int r;
+
+        link->name = g_strdup(socket);
+        r = sim_vradio_new(event, socket, radio, callbacks, userdata, &link->vradio);
+        if (r < 0)
+                return r;
 
         *ret = g_steal_pointer(&link);
         return 0;
@@ -462,6 +482,10 @@ int sim_link_new_wire(sd_event *event, const char *path, const SimLinkCallbacks 
 /* -- faults -------------------------------------------------------------------- */
 
 void sim_link_drop(SimLink *link) {
+        if (link->vradio) {
+                sim_vradio_drop(link->vradio);
+                return;
+        }
         if (link->kind == LINK_PTY) {
                 /* as pulling the plug and putting it back */
                 stop_pty(link);
@@ -479,6 +503,10 @@ void sim_link_drop(SimLink *link) {
 }
 
 void sim_link_stall(SimLink *link, bool stalled) {
+        if (link->vradio) {
+                sim_vradio_stall(link->vradio, stalled);
+                return;
+        }
         link->stalled = stalled;
         if (stalled)
                 (void) update_events(link);
@@ -491,7 +519,9 @@ void sim_link_refuse(SimLink *link, bool refuse) {
                 return;
 
         link->refusing = refuse;
-        if (link->kind == LINK_WIRE) {
+        if (link->vradio)
+                sim_vradio_refuse(link->vradio, refuse);
+        else if (link->kind == LINK_WIRE) {
                 if (refuse)
                         client_gone(link);
                 else

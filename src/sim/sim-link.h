@@ -32,6 +32,10 @@ int sim_link_new_pty(sd_event *event, const char *link, const SimLinkCallbacks *
  * looked for again and again. */
 int sim_link_new_wire(sd_event *event, const char *path, const SimLinkCallbacks *callbacks, void *userdata,
                       SimLink **ret);
+/* A radio of the lab's emulated Bluetooth controller, whose control socket this is: frames instead of bytes,
+ * and a frame counts as written when the controller has it. Logs. */
+int sim_link_new_vradio(sd_event *event, const char *socket, unsigned radio,
+                        const SimLinkCallbacks *callbacks, void *userdata, SimLink **ret);
 SimLink *sim_link_free(SimLink *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SimLink, sim_link_free)
 

@@ -35,6 +35,8 @@ struct Simulator {
         bool restarting;
         int64_t drop_after; /* frames; -1: never */
         uint32_t delay;     /* ms for each frame */
+        uint32_t pause;     /* ms between frames that the radio makes by itself */
+        bool frames;        /* the line carries frames, not bytes */
         bool delaying;
 
         GQueue in_flight;  /* OutFrame: messages that the kernel has not taken */

@@ -99,6 +99,8 @@ static void emit(void *userdata, const uint8_t *frame, size_t size) {
         Simulator *sim = userdata;
         uint8_t data[STREAM_HEADER_SIZE + FRAME_SIZE_MAX] = {STREAM_MARKER_RADIO, (uint8_t) size,
                                                              (uint8_t) (size >> 8)};
+        size_t header = sim->frames ? 0 : STREAM_HEADER_SIZE;
+        uint32_t delay = MAX(sim->delay, sim->pause);
         OutFrame *out;
 
         if (sim->restarting || !sim->link || !sim_link_has_client(sim->link))
@@ -110,23 +112,21 @@ static void emit(void *userdata, const uint8_t *frame, size_t size) {
                 out = g_new0(OutFrame, 1);
                 out->size = size;
                 memcpy(out->data, frame, size);
-                out->end = sim_link_written(sim->link) + sim_link_pending(sim->link) + STREAM_HEADER_SIZE +
-                           size;
+                out->end = sim_link_written(sim->link) + sim_link_pending(sim->link) + header + size;
                 g_queue_push_tail(&sim->in_flight, out);
         }
 
-        sim_link_write(sim->link, data, STREAM_HEADER_SIZE + size);
+        sim_link_write(sim->link, data + STREAM_HEADER_SIZE - header, header + size);
         sim->frames_sent++;
         if (sim->drop_after > 0 && --sim->drop_after == 0) {
                 sim->drop_after = -1;
                 sim_link_drop(sim->link);
         }
-        if (sim->delay > 0) {
+        if (delay > 0) {
                 sim->delaying = true;
                 (void) sd_event_source_disable_unref(sim->delay_timer);
                 (void) sd_event_add_time_relative(sim->event, &sim->delay_timer, CLOCK_MONOTONIC,
-                                                  sim->delay * USEC_PER_MSEC, USEC_PER_MSEC, on_delay_over,
-                                                  sim);
+                                                  delay * USEC_PER_MSEC, USEC_PER_MSEC, on_delay_over, sim);
         }
 }
 
@@ -347,7 +347,9 @@ static int make_recorded_radio(Simulator *sim, const SimulatorConfig *config,
 static int make_radio(Simulator *sim, const SimulatorConfig *config) {
         ScenarioOptions options = {
                         .firmware = config->firmware,
-                        .kind = config->tcp ? PORT_WIFI : PORT_SERIAL,
+                        .kind = config->vradio ? config->ble
+                                : config->tcp  ? PORT_WIFI
+                                               : PORT_SERIAL,
                         .seed = config->seed,
                         .speed = config->speed,
                         .epoch = (uint32_t) (clock_realtime_usec() / USEC_PER_SEC),
@@ -389,6 +391,12 @@ static int make_line(Simulator *sim, const SimulatorConfig *config) {
         if (r < 0)
                 return log_error_errno(r, "Cannot make a timer");
 
+        if (config->vradio) {
+                sim->frames = true;
+                sim->pause = config->ble == PORT_BLE_ESP32 ? PORT_BLE_ESP32_PAUSE_MS : 0;
+                return sim_link_new_vradio(sim->event, config->vradio, config->radio, &callbacks, sim,
+                                           &sim->link);
+        }
         if (config->tcp)
                 return sim_link_new_tcp(sim->event, config->tcp, &callbacks, sim, &sim->link);
         if (config->pty)

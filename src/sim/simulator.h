@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "port.h"
 #include "scenario.h"
 
 typedef struct Simulator Simulator;
@@ -16,6 +17,9 @@ typedef struct SimulatorConfig {
         const char *tcp;    /* ADDRESS:PORT */
         const char *pty;    /* or the symbolic link */
         const char *serial; /* or a port or socket that is there */
+        const char *vradio; /* or the socket of the lab's Bluetooth controller */
+        unsigned radio;     /* which one of the controller's */
+        PortKind ble;       /* then PORT_BLE_ESP32 or PORT_BLE_NRF52 */
         EngineFirmware firmware;
         const char *scenario; /* NULL: built in */
         const char *replay;   /* a recording instead of the scenario, or NULL */
