@@ -13,6 +13,9 @@
  * bad line, but an administrator needs the line, and the radios in the rest of the file
  * must go on. So the lines are taken apart here; the syntax is the same. */
 
+#define ADAPTER_MAX        32
+#define ADAPTER_CHARACTERS G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS ":"
+
 typedef enum Section {
         SECTION_NONE,   /* before the first header */
         SECTION_IGNORE, /* reported already */
@@ -189,8 +192,7 @@ static void set_transport(Parser *p, const char *value, const RadioSettings *fal
         else if (radio_settings_set_transport(p->radio, value, &why) < 0) {
                 complain(p, LOG_ERR, "%s; the radio is left out", why);
                 set_broken(p, BROKEN_TRANSPORT, true);
-        } else if (!radio_settings_can_open(p->radio, &why))
-                complain(p, LOG_WARNING, "%s; the radio stays on the bus, unconnected", why);
+        }
 }
 
 /* A pin that cannot be read must not become no pin. */
@@ -210,6 +212,25 @@ static void set_public_key(Parser *p, const char *value, const RadioSettings *fa
 
         p->radio->public_key = key;
         p->radio->has_public_key = true;
+}
+
+static void set_adapter(Parser *p, const char *value, const RadioSettings *fallback) {
+        if (strlen(value) > ADAPTER_MAX || strspn(value, ADAPTER_CHARACTERS) != strlen(value)) {
+                complain(p, LOG_WARNING,
+                         "expected the name or address of a Bluetooth adapter, as in hci0; ignored");
+                return;
+        }
+        g_free(p->radio->adapter);
+        p->radio->adapter = *value ? g_strdup(value) : NULL;
+}
+
+static void set_pin_file(Parser *p, const char *value, const RadioSettings *fallback) {
+        if (*value && !g_path_is_absolute(value)) {
+                complain(p, LOG_WARNING, "expected an absolute path; ignored");
+                return;
+        }
+        g_free(p->radio->pin_file);
+        p->radio->pin_file = *value ? g_strdup(value) : NULL;
 }
 
 static void set_enabled(Parser *p, const char *value, const RadioSettings *fallback) {
@@ -244,6 +265,8 @@ static const struct {
 } radio_keys[] = {
                 {"Transport", set_transport},
                 {"PublicKey", set_public_key},
+                {"Adapter", set_adapter},
+                {"PinFile", set_pin_file},
                 {"Enabled", set_enabled},
                 {"TrustClock", set_trust_clock},
                 {"SetClock", set_set_clock},

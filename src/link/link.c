@@ -8,7 +8,8 @@
 static const char *const link_end_names[_LINK_END_MAX] = {
                 [LINK_END_NOT_PLUGGED] = "not-plugged", [LINK_END_REFUSED] = "refused",
                 [LINK_END_UNREACHABLE] = "unreachable", [LINK_END_LOST] = "lost",
-                [LINK_END_PROTOCOL] = "protocol",
+                [LINK_END_PROTOCOL] = "protocol",       [LINK_END_NEEDS_PIN] = "needs-pin",
+                [LINK_END_ADAPTER_OFF] = "adapter-off",
 };
 
 const char *link_end_to_string(LinkEnd end) {

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "bluez.h"
+#include "bond.h"
+
 /* Why a link ended, in the words of the radio state's Reason (design,
  * section 3). */
 typedef enum LinkEnd {
@@ -17,6 +20,8 @@ typedef enum LinkEnd {
         LINK_END_UNREACHABLE, /* no route, no name, no answer to the connect */
         LINK_END_LOST,        /* was open; closed by the other side or pulled */
         LINK_END_PROTOCOL,    /* the byte stream makes no sense any more */
+        LINK_END_NEEDS_PIN,   /* the radio must be paired, and there is no PIN that it accepts */
+        LINK_END_ADAPTER_OFF, /* the Bluetooth adapter has no power, by somebody's wish */
         _LINK_END_MAX,
         _LINK_END_INVALID = -22,
 } LinkEnd;
@@ -64,9 +69,28 @@ const char *serial_lines_to_string(SerialLines lines);
 int link_new_serial(sd_event *event, const char *path, SerialLines lines, const LinkHandler *handler,
                     void *userdata, Link **ret);
 
+typedef struct BleOptions {
+        const char *adapter;   /* "hci0" or its address; NULL: the one that knows the radio, else any */
+        bool check_only;       /* changes nothing that outlives the link: no scan, pairing or power */
+        bool power_on;         /* give power to the adapter, and make it pairable */
+        bool repair;           /* forget the bond first, pair anew */
+        unsigned tries;        /* to connect; 0: 2 */
+        uint64_t connect_usec; /* of one try; 0: as long as bluetoothd tries itself */
+        uint64_t search_usec;  /* to see the radio; 0: 15 s */
+} BleOptions;
+
+/* ble:ADDRESS, ble:NAME (with or without the "MeshCore-" in front) or ble: for the first companion radio
+ * that is found. Uses a connection that exists, and leaves such a one as it was. Pairs when the bond has a
+ * PIN, and repairs a stale one only on evidence; the state of bond follows. bond must outlive the link.
+ * Opening may take a minute, as bluetoothd itself gives up an absent radio after 41 s. */
+int link_new_ble(Bluez *bluez, Bond *bond, const char *target, const BleOptions *options,
+                 const LinkHandler *handler, void *userdata, Link **ret);
+/* For a link of link_new_ble() from opened() on: the address of the radio; "" before. */
+const char *link_ble_address(const Link *link);
+
 /* Begins to open. Never calls the handler from inside; afterwards exactly one
  * of opened and closed comes first. Returns 0 or a negative errno, then
- * without a callback. The attempt ends by itself after 10 s. */
+ * without a callback. The attempt ends by itself after 10 s, but see link_new_ble(). */
 int link_open(Link *link);
 
 /* Queues one frame of 1 to 176 bytes. Returns 0, -ENOTCONN, -EMSGSIZE, or

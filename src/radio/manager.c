@@ -18,6 +18,7 @@ struct Manager {
         void *userdata;
         Hotplug *hotplug;
         Inhibitions *inhibitions;
+        Bluez *bluez;
         sd_event_source *check; /* the store is read through after an unclean stop */
 };
 
@@ -237,6 +238,7 @@ Manager *manager_free(Manager *manager) {
         g_ptr_array_unref(manager->radios);
         hotplug_free(manager->hotplug);
         inhibitions_free(manager->inhibitions);
+        bluez_unref(manager->bluez);
         sd_event_source_disable_unref(manager->check);
         sd_event_unref(manager->event);
         return g_free(manager), NULL;
@@ -266,6 +268,12 @@ Inhibitions *manager_inhibitions(Manager *manager) {
 
 Hotplug *manager_hotplug(Manager *manager) {
         return manager->hotplug;
+}
+
+Bluez *manager_bluez(Manager *manager) {
+        if (!manager->bluez && bluez_new(manager->event, NULL, &manager->bluez) < 0)
+                return NULL;
+        return manager->bluez;
 }
 
 sd_event *manager_event(Manager *manager) {

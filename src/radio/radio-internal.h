@@ -62,6 +62,13 @@ struct Radio {
         Delivery *delivery;
         Requests *requests;
         GQueue pings; /* refused ones, to be told at the next turn */
+
+        Bond *bond;           /* of TRANSPORT_BLE */
+        GQueue bond_requests; /* bonding.c */
+        sd_event_source *bond_told;
+        char *ble_address;    /* of the last link that found the radio */
+        BluezWatch *forgets;  /* while bluetoothd is asked to forget */
+        char *forgets_device; /* its path there */
 };
 
 /* Timing that a test may shorten. */
@@ -124,6 +131,13 @@ void radio_update_auto_add(Radio *radio, uint8_t flags, int max_hops); /* -1: no
 
 /* changing_slot is over. */
 void radio_release_slot(Radio *radio);
+
+/* -- bonding.c -- */
+void radio_init_bond(Radio *radio);
+/* The state of the radio changed: tells those who wait for its bond. */
+void radio_update_bond(Radio *radio);
+/* All who wait are told that it is over. */
+void radio_free_bond(Radio *radio);
 
 /* -- ping.c -- */
 void radio_cancel_pings(Radio *radio);
@@ -213,6 +227,8 @@ bool manager_has_inhibitions(Manager *manager);
 Inhibitions *manager_inhibitions(Manager *manager);
 Hotplug *manager_hotplug(Manager *manager);
 const RadioObserver *manager_observer(Manager *manager, void **ret_userdata);
+/* The connection to bluetoothd, made when it is first wanted; NULL if that fails. */
+Bluez *manager_bluez(Manager *manager);
 /* Another radio that has this identity loaded, or NULL. */
 Radio *manager_find_identity(Manager *manager, const PublicKey *key, const Radio *except);
 /* Another radio that talks to this key now, or NULL. */

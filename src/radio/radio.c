@@ -60,6 +60,7 @@ static const char *const reason_names[_REASON_MAX] = {
                 [REASON_TAKEN_OVER] = "taken-over",
                 [REASON_CLOCK_AHEAD] = "clock-ahead",
                 [REASON_NEEDS_PIN] = "needs-pin",
+                [REASON_ADAPTER_OFF] = "adapter-off",
 };
 
 const char *radio_reason_to_string(RadioReason reason) {
@@ -305,7 +306,11 @@ static void link_closed(Link *link, LinkEnd end, int error, void *userdata) {
                                                   "the radio cannot be reached"},
                         [LINK_END_LOST] = {REASON_LOST, OUTCOME_LINK_LOST, "the link was lost"},
                         [LINK_END_PROTOCOL] = {REASON_PROTOCOL, OUTCOME_LINK_LOST,
-                                               "the radio sent bytes that are no frame"},
+                                               "the radio sent what is no frame"},
+                        [LINK_END_NEEDS_PIN] = {REASON_NEEDS_PIN, OUTCOME_NOT_CONNECTED,
+                                                "the radio must be paired"},
+                        [LINK_END_ADAPTER_OFF] = {REASON_ADAPTER_OFF, OUTCOME_NOT_CONNECTED,
+                                                  "Bluetooth is switched off"},
         };
         Radio *radio = userdata;
         RadioReason reason = ends[end].reason;
@@ -347,7 +352,6 @@ static const LinkHandler link_handler = {
 
 static int on_open_failure(sd_event_source *source, void *userdata) {
         Radio *radio = userdata;
-        const char *why;
 
         radio->failure = sd_event_source_disable_unref(radio->failure);
         if (radio->settings->transport == TRANSPORT_SERIAL && !radio->device) {
@@ -356,10 +360,9 @@ static int on_open_failure(sd_event_source *source, void *userdata) {
                            "has to be named, as in serial:/dev/serial/by-id/…");
                 return 0;
         }
-        if (radio_settings_can_open(radio->settings, &why))
-                why = "the system is short of something; the log says more";
-        radio_fail(radio, REASON_UNREACHABLE, OUTCOME_NOT_SUPPORTED, "cannot open %s:%s: %s",
-                   transport_to_string(radio->settings->transport), radio->settings->address, why);
+        radio_fail(radio, REASON_UNREACHABLE, OUTCOME_FAILED,
+                   "cannot open %s:%s: the system is short of something; the log says more",
+                   transport_to_string(radio->settings->transport), radio->settings->address);
         return 0;
 }
 
@@ -410,6 +413,12 @@ static int radio_new_link(Radio *radio) {
                                     radio, &radio->link);
         case TRANSPORT_SERIAL:
                 return radio_new_serial(radio);
+        case TRANSPORT_BLE:
+                if (!manager_bluez(radio->manager))
+                        return -ENOTCONN;
+                return link_new_ble(manager_bluez(radio->manager), radio->bond, radio->settings->address,
+                                    &(BleOptions){.adapter = radio->settings->adapter}, &link_handler, radio,
+                                    &radio->link);
         default:
                 return -EOPNOTSUPP;
         }
@@ -433,6 +442,10 @@ static void radio_drop_link(Radio *radio) {
         Session *session = g_steal_pointer(&radio->session);
 
         radio->failure = sd_event_source_disable_unref(radio->failure);
+        if (radio->link && radio->bond && *link_ble_address(radio->link)) {
+                g_free(radio->ble_address);
+                radio->ble_address = g_strdup(link_ble_address(radio->link));
+        }
         radio->link = link_close(radio->link);
         radio->identity_confirmed = false;
         radio->ready_usec = 0;
@@ -532,6 +545,7 @@ void radio_enter_state(Radio *radio, RadioState next, RadioReason reason) {
         }
 
         radio_notify_state(radio, from);
+        radio_update_bond(radio);
 }
 
 void radio_set_reason(Radio *radio, RadioReason reason) {
@@ -642,6 +656,7 @@ Radio *radio_new(Manager *manager, RadioSettings *settings) {
         radio->delivery = delivery_new(radio);
         radio->requests = requests_new(radio);
         radio->changing_slot = -1;
+        radio_init_bond(radio);
 
         return radio;
 }
@@ -653,6 +668,7 @@ Radio *radio_free(Radio *radio) {
         radio->retry = sd_event_source_disable_unref(radio->retry);
         radio->first_start = sd_event_source_disable_unref(radio->first_start);
         radio_drop_link(radio);
+        radio_free_bond(radio);
         radio_cancel_pings(radio);
         radio->requests = requests_free(radio->requests);
         radio_unload_identity(radio);

@@ -40,6 +40,7 @@ typedef enum RadioReason {
         REASON_TAKEN_OVER,
         REASON_CLOCK_AHEAD,
         REASON_NEEDS_PIN,
+        REASON_ADAPTER_OFF,
         _REASON_MAX,
         _REASON_INVALID = -22,
 } RadioReason;
@@ -78,6 +79,7 @@ typedef enum RadioChange {
         RADIO_CHANGED_STORAGE = 1 << 8,
         RADIO_CHANGED_CLOCK = 1 << 9,
         RADIO_CHANGED_AUTO_ADD = 1 << 10, /* radio_auto_add() of contacts-api.h */
+        RADIO_CHANGED_BOND = 1 << 11,
 } RadioChange;
 
 /* Observers must not call back into functions that change the radio. */
@@ -109,6 +111,14 @@ unsigned radio_attempts(const Radio *radio);
 /* NULL while the public key is not known. Loaded from the store, it stays while the radio is away. */
 Identity *radio_identity(Radio *radio);
 
+/* What is known of the bond, in static strings: state as in design, section 3, and the reason for it. false
+ * where there is nothing to pair: only radios over Bluetooth have bonds. */
+typedef struct RadioBond {
+        const char *state, *reason;
+        uint64_t last_verified_usec; /* CLOCK_REALTIME of the last answer over a protected link; 0: never */
+} RadioBond;
+bool radio_bond(const Radio *radio, RadioBond *ret);
+
 /* -- requests ------------------------------------------------------------
  * done runs exactly once, never from inside the call, also when the link
  * dies or the radio is removed. */
@@ -120,6 +130,19 @@ void radio_stop(Radio *radio);
 typedef void (*radio_ping_done_t)(Radio *radio, const Outcome *outcome, uint64_t round_trip_usec,
                                   void *userdata);
 void radio_ping(Radio *radio, radio_ping_done_t done, void *userdata);
+
+/* Pairs with the PIN, or where passkey is negative with the one that the configuration knows; starts the
+ * radio. done when the radio has answered over the protected link. already: there was a bond that works, and
+ * nothing was done. Fails with OUTCOME_NOT_SUPPORTED where there is nothing to pair. */
+typedef void (*radio_pair_done_t)(Radio *radio, const Outcome *outcome, bool already, void *userdata);
+void radio_pair(Radio *radio, int32_t passkey, radio_pair_done_t done, void *userdata);
+
+/* Proves the bond by an answer of the radio, opening the link if need be. OUTCOME_OK whatever came of it:
+ * radio_bond() says what. */
+void radio_verify_bond(Radio *radio, radio_done_t done, void *userdata);
+
+/* Stops the radio, and removes its bond from this computer. */
+void radio_forget_bond(Radio *radio, radio_done_t done, void *userdata);
 
 /* Who is meant. */
 typedef struct Recipient {

@@ -17,7 +17,7 @@ static const char expect_host[] = "expected a host name or address after tcp://"
 static const char expect_brackets[] = "an IPv6 address goes in brackets: tcp://[ADDRESS]:PORT";
 static const char expect_port[] = "expected a port from 1 to 65535 after the colon";
 static const char expect_path[] = "expected an absolute device path after serial:, or serial:auto";
-static const char expect_ble[] = "expected a Bluetooth address or name after ble:";
+static const char expect_ble[] = "expected a Bluetooth address, a name or nothing after ble:";
 
 static const char *const transport_names[_TRANSPORT_MAX] = {
                 [TRANSPORT_SERIAL] = "serial",
@@ -52,6 +52,8 @@ RadioSettings *radio_settings_free(RadioSettings *settings) {
 
         g_free(settings->id);
         g_free(settings->address);
+        g_free(settings->adapter);
+        g_free(settings->pin_file);
         g_free(settings);
         return NULL;
 }
@@ -168,7 +170,7 @@ int radio_settings_set_transport(RadioSettings *settings, const char *value, con
 
         if (g_str_has_prefix(value, "ble:")) {
                 rest = value + strlen("ble:");
-                if (!*rest || strlen(rest) > BLE_NAME_MAX || !text_is_plain(rest)) {
+                if (strlen(rest) > BLE_NAME_MAX || !text_is_plain(rest)) {
                         *ret_why = expect_ble;
                         return -EINVAL;
                 }
@@ -195,20 +197,10 @@ int radio_settings_set_serial_lines(RadioSettings *settings, const char *value) 
         return -EINVAL;
 }
 
-bool radio_settings_can_open(const RadioSettings *settings, const char **ret_why) {
-        const char *why = NULL;
-
-        if (settings->transport == TRANSPORT_BLE)
-                why = "this version opens tcp:// and serial:, not Bluetooth";
-
-        if (why && ret_why)
-                *ret_why = why;
-        return !why;
-}
-
 bool radio_settings_equal(const RadioSettings *a, const RadioSettings *b) {
         return g_strcmp0(a->id, b->id) == 0 && a->transport == b->transport &&
                g_strcmp0(a->address, b->address) == 0 && a->port == b->port &&
+               g_strcmp0(a->adapter, b->adapter) == 0 && g_strcmp0(a->pin_file, b->pin_file) == 0 &&
                a->has_public_key == b->has_public_key &&
                (!a->has_public_key || key_equal(&a->public_key, &b->public_key)) &&
                a->serial_lines == b->serial_lines && a->enabled == b->enabled &&

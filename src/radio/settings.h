@@ -24,12 +24,16 @@ const char *transport_to_string(Transport transport);
 typedef struct RadioSettings {
         char *id;            /* section name */
         Transport transport; /* _TRANSPORT_INVALID until set */
-        char *address;       /* host, device path (or "auto"), BLE address or name, without the scheme */
+        /* Host, device path (or "auto"), BLE address or name ("" for the first one found), without the
+         * scheme. */
+        char *address;
         uint16_t port;       /* tcp */
         bool has_public_key; /* PublicKey=: pinned */
         PublicKey public_key;
         int serial_lines;          /* SerialLines=, of SerialLines in link.h; -EINVAL: learned */
         bool discovered;           /* no section names it: plugged in, and found */
+        char *adapter;             /* Adapter=: of Bluetooth, name or address; NULL: any */
+        char *pin_file;            /* PinFile=: absolute; NULL: the credential */
         bool enabled;              /* Enabled=no: stays stopped until Start() */
         bool trust_clock;          /* TrustClock= */
         bool set_clock;            /* SetClock=, default yes */
@@ -47,10 +51,6 @@ int radio_settings_set_transport(RadioSettings *settings, const char *value, con
 
 /* "auto", "on", "off" or "keep". Returns 0 or -EINVAL. */
 int radio_settings_set_serial_lines(RadioSettings *settings, const char *value);
-
-/* Whether this version has a link for the transport and address; if not, *ret_why is a static text that
- * says what it can open. ret_why may be NULL. */
-bool radio_settings_can_open(const RadioSettings *settings, const char **ret_why);
 
 /* Whether nothing differs, so that a reload may leave the radio alone. */
 bool radio_settings_equal(const RadioSettings *a, const RadioSettings *b);

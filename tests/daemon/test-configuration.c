@@ -232,6 +232,7 @@ START_TEST(transports) {
                          0},
                         {"ble:AA:BB:CC:DD:EE:FF", TRANSPORT_BLE, "AA:BB:CC:DD:EE:FF", 0},
                         {"ble:MeshCore-Grüße", TRANSPORT_BLE, "MeshCore-Grüße", 0},
+                        {"ble:", TRANSPORT_BLE, "", 0},
                         {"", -1, NULL, 0},
                         {"tcp://", -1, NULL, 0},
                         {"tcp://:5000", -1, NULL, 0},
@@ -250,7 +251,6 @@ START_TEST(transports) {
                         {"serial:", -1, NULL, 0},
                         {"serial:ttyUSB0", -1, NULL, 0},
                         {"serial:/dev/tty\n", -1, NULL, 0},
-                        {"ble:", -1, NULL, 0},
                         {"ble:a\tb", -1, NULL, 0},
                         {"usb:1", -1, NULL, 0},
         };
@@ -275,14 +275,20 @@ START_TEST(transports) {
 }
 END_TEST
 
-/* A transport for which this version has no link is no reason to forget the
- * radio. */
-START_TEST(transport_of_the_future) {
-        parse("[Radio x]\nTransport=ble:AA:BB:CC:DD:EE:FF\n");
-        configuration_finish(config);
-        ck_assert_uint_eq(config->radios->len, 1);
-        ck_assert_uint_eq(config->problems->len, 1);
-        ck_assert_int_eq(problem_at(0)->level, LOG_WARNING);
+START_TEST(bluetooth_keys) {
+        parse("[Radio x]\nTransport=ble:\nAdapter=hci1\nPinFile=/etc/meshcored/pin\n");
+        ck_assert_uint_eq(config->problems->len, 0);
+        ck_assert_str_eq(radio_at(0)->adapter, "hci1");
+        ck_assert_str_eq(radio_at(0)->pin_file, "/etc/meshcored/pin");
+
+        parse("[Radio x]\nAdapter=hci 1\nPinFile=pin\n");
+        ck_assert_uint_eq(config->problems->len, 2);
+        ck_assert_str_eq(radio_at(0)->adapter, "hci1");
+        ck_assert_str_eq(radio_at(0)->pin_file, "/etc/meshcored/pin");
+
+        parse("[Radio x]\nAdapter=\nPinFile=\n");
+        ck_assert_ptr_null(radio_at(0)->adapter);
+        ck_assert_ptr_null(radio_at(0)->pin_file);
 }
 END_TEST
 
@@ -435,7 +441,7 @@ int main(void) {
         tcase_add_loop_test(tcase, mistakes, 0, ELEMENTSOF(mistakes_table));
         tcase_add_test(tcase, nul_bytes);
         tcase_add_test(tcase, transports);
-        tcase_add_test(tcase, transport_of_the_future);
+        tcase_add_test(tcase, bluetooth_keys);
         tcase_add_test(tcase, later_assignments_win);
         tcase_add_test(tcase, bounds);
         tcase_add_test(tcase, long_names_are_cut);

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
                 FUZZ_ASSERT(radio_id_is_valid(radio->id));
                 FUZZ_ASSERT(radio->transport >= 0 && radio->transport < _TRANSPORT_MAX);
-                FUZZ_ASSERT(radio->address && radio->address[0]);
+                FUZZ_ASSERT(radio->address && (radio->address[0] || radio->transport == TRANSPORT_BLE));
                 FUZZ_ASSERT(g_utf8_validate(radio->address, -1, NULL));
                 FUZZ_ASSERT(radio->transport != TRANSPORT_TCP || radio->port > 0);
                 FUZZ_ASSERT(radio->backoff_cap_usec >= USEC_PER_SEC);
