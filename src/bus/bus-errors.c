@@ -17,6 +17,7 @@ const char *bus_error_name(OutcomeCode code) {
                         [OUTCOME_LINK_LOST] = "org.meshcored1.Error.LinkLost",
                         [OUTCOME_CANCELLED] = "org.meshcored1.Error.Cancelled",
                         [OUTCOME_STORAGE_FULL] = "org.meshcored1.Error.StorageFull",
+                        [OUTCOME_RATE_LIMITED] = "org.meshcored1.Error.RateLimited",
                         [OUTCOME_FAILED] = "org.meshcored1.Error.Failed",
         };
         const char *name = code >= 0 && code < _OUTCOME_CODE_MAX ? names[code] : NULL;

@@ -40,6 +40,7 @@ static bool deliver(Stream *stream) {
 
         while ((r = framer_next(&stream->framer, &frame)) > 0) {
                 link_received(link, frame.data, frame.size);
+                framer_forget(&stream->framer);
                 if (link->state != LINK_OPEN)
                         return false;
         }
@@ -69,6 +70,7 @@ static bool take(Stream *stream, const uint8_t *data, size_t size) {
 static int read_once(Stream *stream) {
         uint8_t buffer[READ_SIZE];
         ssize_t n;
+        bool more;
 
         n = stream->traits->read(stream->fd, buffer, sizeof(buffer));
         if (n < 0) {
@@ -82,9 +84,10 @@ static int read_once(Stream *stream) {
                 return 0;
         }
 
-        if (!take(stream, buffer, (size_t) n))
-                return 0;
-        return (size_t) n == sizeof(buffer);
+        more = take(stream, buffer, (size_t) n) && (size_t) n == sizeof(buffer);
+        /* It may have been a key. */
+        explicit_bzero(buffer, (size_t) n);
+        return more;
 }
 
 static int on_half_frame(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -200,6 +203,8 @@ static int flush(Stream *stream) {
                         break;
 
                 g_byte_array_remove_range(output, 0, (guint) n);
+                /* It may have been a key. */
+                explicit_bzero(output->data + output->len, (size_t) n);
         }
 
         return set_want_write(stream, output->len > 0);
@@ -258,11 +263,13 @@ int stream_send_raw(Stream *stream, const void *data, size_t size) {
 
 int stream_send(Stream *stream, const uint8_t *frame, size_t size) {
         uint8_t encoded[STREAM_HEADER_SIZE + FRAME_SIZE_ACCEPTED];
-        int n;
+        int n, r;
 
         n = stream_encode(STREAM_MARKER_APP, frame, size, encoded, sizeof(encoded));
         if (n < 0)
                 return n;
 
-        return stream_send_raw(stream, encoded, (size_t) n);
+        r = stream_send_raw(stream, encoded, (size_t) n);
+        explicit_bzero(encoded, (size_t) n);
+        return r;
 }

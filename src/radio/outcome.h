@@ -22,6 +22,7 @@ typedef enum OutcomeCode {
         OUTCOME_LINK_LOST,
         OUTCOME_CANCELLED,
         OUTCOME_STORAGE_FULL,
+        OUTCOME_RATE_LIMITED, /* too soon after the last time; the text says when */
         OUTCOME_FAILED,
         _OUTCOME_CODE_MAX,
         _OUTCOME_CODE_INVALID = -22,

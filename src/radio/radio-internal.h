@@ -22,7 +22,12 @@ typedef struct Requests Requests;
 typedef struct Inhibitions Inhibitions;
 
 #define APP_NAME            "meshcored" /* as the radio's log shows us */
+#define RESET_TOKEN_SIZE    8           /* bytes, shown as hex */
 #define CHANNELS_MAX_UNTOLD 8           /* level < 3 does not say how many */
+
+/* No sane host clock is earlier than this version (2026-11-01): a Pi without a
+ * battery must not push the radio's clock, which never goes back. */
+#define CLOCK_FLOOR_S UINT32_C(1793491200)
 
 struct Radio {
         Manager *manager;
@@ -54,7 +59,11 @@ struct Radio {
         Pending *pending;        /* with the identity */
         bool identity_confirmed; /* SELF_INFO of this session told the key */
         AutoAdd auto_add;
-        int changing_slot; /* of a channel; -1: none. No text goes to it meanwhile */
+        bool restarting;                            /* told to, and about to go */
+        uint64_t flood_advert_usec;                 /* boot time of the last one by us; 0: none */
+        char reset_token[2 * RESET_TOKEN_SIZE + 1]; /* "": none */
+        uint64_t reset_until_usec;                  /* boot time */
+        int changing_slot;                          /* of a channel; -1: none. No text goes to it meanwhile */
 
         Sync *sync;
         Fresh *fresh;
@@ -80,6 +89,7 @@ typedef struct RadioTiming {
         uint64_t sent_wait_usec;     /* for an acknowledgement, at least; 2 s */
         uint64_t resume_wait_usec;   /* the same for a try before a restart or a lost answer; 8 s */
         uint64_t busy_wait_usec;     /* the radio has no packet free; 1 s */
+        uint64_t flood_advert_usec;  /* between two floods of our advert; 5 min */
 } RadioTiming;
 extern RadioTiming radio_timing;
 
@@ -124,6 +134,12 @@ void radio_update_battery(Radio *radio, const Frame *frame);
 void radio_update_clock(Radio *radio, uint32_t epoch);
 /* The radio's clock now, s, as far as we know. */
 uint32_t radio_clock(const Radio *radio);
+
+/* -- details.c -- */
+void radio_update_tuning(Radio *radio, const Frame *frame);
+void radio_update_scope(Radio *radio, const Frame *frame);
+/* Asks for what only commands of their own tell. */
+void radio_read_details(Radio *radio);
 
 /* -- auto-add.c -- */
 void radio_update_manual_add(Radio *radio, bool manual);

@@ -34,6 +34,7 @@ RadioTiming radio_timing = {
                 .sent_wait_usec = 2 * USEC_PER_SEC,
                 .resume_wait_usec = 8 * USEC_PER_SEC,
                 .busy_wait_usec = USEC_PER_SEC,
+                .flood_advert_usec = 5 * USEC_PER_MINUTE,
 };
 
 static const char *const state_names[_RADIO_STATE_MAX] = {
@@ -61,6 +62,7 @@ static const char *const reason_names[_REASON_MAX] = {
                 [REASON_CLOCK_AHEAD] = "clock-ahead",
                 [REASON_NEEDS_PIN] = "needs-pin",
                 [REASON_ADAPTER_OFF] = "adapter-off",
+                [REASON_RESTARTING] = "restarting",
 };
 
 const char *radio_reason_to_string(RadioReason reason) {
@@ -316,6 +318,12 @@ static void link_closed(Link *link, LinkEnd end, int error, void *userdata) {
         RadioReason reason = ends[end].reason;
         const char *why;
 
+        if (radio->restarting) {
+                radio_fail(radio, REASON_RESTARTING, OUTCOME_LINK_LOST,
+                           "the radio restarts, as it was told to");
+                return;
+        }
+
         if (end == LINK_END_LOST && radio->ready_usec > 0) {
                 if (clock_boottime_usec() - radio->ready_usec < SHORT_LIFE_USEC)
                         radio->short_lives++;
@@ -565,6 +573,8 @@ static const char *failure_event(const Radio *radio, RadioReason reason) {
                 return EVENT_TAKEN_OVER;
         case REASON_STORAGE_FULL:
                 return EVENT_STORAGE_FULL;
+        case REASON_RESTARTING:
+                return NULL;
         default:
                 return radio->ready_usec > 0 ? EVENT_RADIO_LOST : NULL;
         }
@@ -583,8 +593,10 @@ void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *
 
         /* Once at full voice; the same again and again only for who wants to debug. */
         radio_log_event(radio, failure_event(radio, reason),
-                        g_strcmp0(text, radio->last_error_message) == 0 ? LOG_DEBUG : LOG_WARNING, 0, "%s",
-                        text);
+                        g_strcmp0(text, radio->last_error_message) == 0 ? LOG_DEBUG
+                        : reason == REASON_RESTARTING                   ? LOG_NOTICE
+                                                                        : LOG_WARNING,
+                        0, "%s", text);
 
         radio->last_error = code;
         g_free(radio->last_error_message);
@@ -681,6 +693,7 @@ Radio *radio_free(Radio *radio) {
         g_free(radio->info.model);
         g_free(radio->info.firmware);
         g_free(radio->info.build);
+        g_free(radio->info.default_scope);
         g_free(radio->last_error_message);
         g_free(radio->device);
         g_free(radio->port_id);

@@ -41,12 +41,32 @@ typedef enum RadioReason {
         REASON_CLOCK_AHEAD,
         REASON_NEEDS_PIN,
         REASON_ADAPTER_OFF,
+        REASON_RESTARTING, /* it was told to, or has another key */
         _REASON_MAX,
         _REASON_INVALID = -22,
 } RadioReason;
 
 const char *radio_state_to_string(RadioState state);
 const char *radio_reason_to_string(RadioReason reason);
+
+/* Who may have telemetry of one kind. */
+typedef enum TelemetryMode {
+        TELEMETRY_DENY,
+        TELEMETRY_CONTACT_FLAGS, /* whom the flags of the contact allow it */
+        TELEMETRY_ALLOW,
+        _TELEMETRY_MODE_MAX,
+        _TELEMETRY_MODE_INVALID = -22,
+} TelemetryMode;
+
+/* "deny", "contact-flags", "allow"; NULL for a mode of later firmware. */
+const char *telemetry_mode_to_string(TelemetryMode mode);
+TelemetryMode telemetry_mode_from_string(const char *text);
+
+#define RADIO_RANGES_MAX 22 /* as many as fit in a frame */
+
+typedef struct RadioRange {
+        uint32_t low_hz, high_hz; /* equal: a single frequency */
+} RadioRange;
 
 /* What the radio told of itself, kept while it is away. Strings are valid
  * UTF-8 and never NULL. */
@@ -59,8 +79,15 @@ typedef struct RadioInfo {
         bool client_repeat;
         int tx_power, max_tx_power; /* dBm */
         int32_t lat_e6, lon_e6;
-        uint8_t path_hash_mode;
-        uint16_t battery_mv; /* 0: not told */
+        uint8_t path_hash_size; /* bytes a hop; 0: not told (level < 10) */
+        TelemetryMode telemetry_base, telemetry_location, telemetry_environment;
+        bool advert_location, multi_acks;
+        bool has_tuning; /* level >= 7; the next two */
+        uint32_t rx_delay_x1000, airtime_factor_x1000;
+        char *default_scope; /* region of floods; NULL: none, or not told (level < 11) */
+        size_t n_repeat_ranges;
+        RadioRange repeat_ranges[RADIO_RANGES_MAX]; /* where it may repeat for others; level >= 9 */
+        uint16_t battery_mv;                        /* 0: not told */
         uint32_t storage_used_kb, storage_total_kb;
         int64_t clock_skew_usec; /* radio minus host */
         uint32_t max_text_bytes; /* of a direct text now */
@@ -80,6 +107,11 @@ typedef enum RadioChange {
         RADIO_CHANGED_CLOCK = 1 << 9,
         RADIO_CHANGED_AUTO_ADD = 1 << 10, /* radio_auto_add() of contacts-api.h */
         RADIO_CHANGED_BOND = 1 << 11,
+        RADIO_CHANGED_OTHER = 1 << 16, /* telemetry modes, advert location, multiple acknowledgements */
+        RADIO_CHANGED_PATH_HASH = 1 << 17,
+        RADIO_CHANGED_TUNING = 1 << 18,
+        RADIO_CHANGED_SCOPE = 1 << 19,  /* the default one */
+        RADIO_CHANGED_REPEAT = 1 << 20, /* the frequencies */
 } RadioChange;
 
 /* Observers must not call back into functions that change the radio. */

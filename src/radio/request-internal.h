@@ -40,8 +40,9 @@ struct Request {
         Radio *radio;
         RequestPlace place;
         request_step_t step;
-        bool take_errors; /* the next ERR goes to step too */
-        Outcome outcome;  /* REQUEST_ENDED */
+        bool take_errors;  /* the next ERR goes to step too */
+        bool take_silence; /* … or the lack of an answer */
+        Outcome outcome;   /* REQUEST_ENDED */
         sd_event_source *timer;
         uint64_t session_calls; /* outstanding; never more than 1 */
 };
@@ -69,6 +70,8 @@ bool request_require_ready(Request *request);
  * the answer. ERR, a timeout and the like end the request, but for ERR after take_errors. */
 void request_call(Request *request, const Command *command, request_step_t step);
 void request_call_tolerant(Request *request, const Command *command, request_step_t step);
+/* For commands that the radio obeys in silence: step gets NULL once the link went or the time is over. */
+void request_call_unanswered(Request *request, const Command *command, request_step_t step);
 void request_end(Request *request, const Outcome *outcome);
 void request_succeed(Request *request);
 void request_fail(Request *request, OutcomeCode code, const char *format, ...)

@@ -94,10 +94,16 @@ static void request_fail_closed(Request *request) {
 
 static void request_reply(Session *session, const SessionReply *reply, void *userdata) {
         Request *request = userdata;
-        bool take_errors = request->take_errors;
+        bool take_errors = request->take_errors, take_silence = request->take_silence;
 
         request->session_calls--;
-        request->take_errors = false;
+        request->take_errors = request->take_silence = false;
+        if (take_silence && !reply->unsent &&
+            (reply->result == SESSION_TIMEOUT || reply->result == SESSION_CLOSED)) {
+                request->step(request, NULL);
+                return;
+        }
+
         switch (reply->result) {
         case SESSION_REPLY:
                 if (reply->frame->code == RESP_ERR && !take_errors)
@@ -133,6 +139,11 @@ void request_call(Request *request, const Command *command, request_step_t step)
 
 void request_call_tolerant(Request *request, const Command *command, request_step_t step) {
         request->take_errors = true;
+        request_call(request, command, step);
+}
+
+void request_call_unanswered(Request *request, const Command *command, request_step_t step) {
+        request->take_silence = true;
         request_call(request, command, step);
 }
 

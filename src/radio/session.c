@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "session.h"
 
+#include <string.h>
+
 #include "macros.h"
 #include "protocol.h"
 
@@ -74,6 +76,11 @@ static const int16_t answers[][8] = {
                 [CMD_SEND_RAW_PACKET] = {},
 };
 
+/* Obeyed without an answer. */
+static bool command_is_last(uint8_t code) {
+        return code == CMD_REBOOT || code == CMD_FACTORY_RESET;
+}
+
 static bool command_is_slow(uint8_t code) {
         switch (code) {
         case CMD_ADD_UPDATE_CONTACT:
@@ -121,14 +128,26 @@ static void session_disarm(Session *s) {
         (void) sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 }
 
+/* Some commands carry a key or a PIN. */
+static void call_free(Call *call) {
+        explicit_bzero(&call->command, sizeof(call->command));
+        g_free(call);
+}
+
 /* Takes current out before the callback runs: that may close the session or
  * queue the next command. */
-static void session_complete(Session *s, SessionResult result, const Frame *frame, Slice raw) {
-        g_autofree Call *call = g_steal_pointer(&s->current);
-        SessionReply reply = {.result = result, .frame = frame, .raw = raw};
+static void session_tell(Session *s, const SessionReply *reply) {
+        Call *call = g_steal_pointer(&s->current);
 
         session_disarm(s);
-        call->reply(s, &reply, call->userdata);
+        call->reply(s, reply, call->userdata);
+        call_free(call);
+}
+
+static void session_complete(Session *s, SessionResult result, const Frame *frame, Slice raw) {
+        const SessionReply reply = {.result = result, .frame = frame, .raw = raw};
+
+        session_tell(s, &reply);
 }
 
 static void session_enter(Session *s) {
@@ -166,10 +185,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
          * waits for the answer. */
         session_send_probe(s);
         if (s->current) {
-                g_autofree Call *call = g_steal_pointer(&s->current);
+                Call *call = g_steal_pointer(&s->current);
                 SessionReply reply = {.result = SESSION_TIMEOUT};
 
                 call->reply(s, &reply, call->userdata);
+                call_free(call);
         }
 
         session_leave(s);
@@ -181,6 +201,8 @@ static uint64_t session_deadline(const Session *s) {
          * it: don't wait long to ask again (wire reference 1.2). */
         if (s->n_received == 0)
                 return MIN(s->timing.probe_usec, s->timing.command_usec);
+        if (command_is_last(s->current->command.data[0]))
+                return s->timing.probe_usec;
         return command_is_slow(s->current->command.data[0]) ? s->timing.slow_usec : s->timing.command_usec;
 }
 
@@ -306,7 +328,7 @@ void session_close(Session *s) {
                 session_complete(s, SESSION_CLOSED, NULL, (Slice){});
         for (size_t i = 0; i < ELEMENTSOF(s->waiting); i++)
                 while ((s->current = g_queue_pop_head(&s->waiting[i])))
-                        session_complete(s, SESSION_CLOSED, NULL, (Slice){});
+                        session_tell(s, &(SessionReply){.result = SESSION_CLOSED, .unsent = true});
 }
 
 Session *session_free(Session *s) {

@@ -33,6 +33,7 @@ typedef struct SessionReply {
         SessionResult result;
         const Frame *frame; /* borrowed, SESSION_REPLY only */
         Slice raw;          /* borrowed */
+        bool unsent;        /* SESSION_CLOSED: the radio never got the command */
 } SessionReply;
 
 /* Runs exactly once for each session_call() that returned 0, never from inside

@@ -8,9 +8,6 @@
 #include "protocol.h"
 #include "utf8.h"
 
-/* No sane host clock is earlier than this version (2026-11-01): a Pi without a
- * battery must not push the radio's clock, which never goes back. */
-#define CLOCK_FLOOR_S       UINT32_C(1793491200)
 #define CLOCK_BEHIND_S      2  /* less is not worth a command */
 #define CLOCK_AHEAD_S       60 /* more is worth telling */
 #define QUERY_TRIES         3
@@ -478,6 +475,8 @@ static void sync_step(Sync *sync) {
                 sync_call(sync, &command, battery_reply);
                 break;
         case SYNC_DRAIN:
+                /* Nobody waits for these, but they stand before the pops in the queue of commands. */
+                radio_read_details(sync->radio);
                 receive_start(sync->radio->receive);
                 receive_drain(sync->radio->receive);
                 break;

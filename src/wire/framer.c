@@ -34,6 +34,7 @@ size_t framer_push(Framer *framer, const void *data, size_t size) {
         if (framer->start > 0) {
                 memmove(framer->buffer, framer->buffer + framer->start, framer->end - framer->start);
                 framer->end -= framer->start;
+                explicit_bzero(framer->buffer + framer->end, framer->start);
                 framer->start = 0;
         }
 
@@ -65,6 +66,10 @@ static int find_marker(Framer *framer) {
         const uint8_t *marker = left > 0 ? memchr(p, framer->marker, left) : NULL;
 
         return discard(framer, marker ? (size_t) (marker - p) : left);
+}
+
+void framer_forget(Framer *framer) {
+        explicit_bzero(framer->buffer, framer->start);
 }
 
 int framer_next(Framer *framer, Slice *ret) {

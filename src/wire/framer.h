@@ -55,6 +55,9 @@ size_t framer_push(Framer *framer, const void *data, size_t size);
  * skipped. */
 int framer_next(Framer *framer, Slice *ret);
 
+/* Wipes what was taken, the last frame too: it may have been a key. */
+void framer_forget(Framer *framer);
+
 /* A frame has begun and its end is missing: the time for the caller's timer
  * (about 1 s without a byte on serial) to run. */
 bool framer_pending(const Framer *framer);
