@@ -8,6 +8,14 @@
 /* -- fetching --------------------------------------------------------------- */
 
 static int append_filter(sd_bus_message *call, const HistoryFilter *filter) {
+        const struct {
+                const char *key, *value;
+        } texts[] = {
+                        {"State", filter->state},
+                        {"Kind", filter->kind},
+                        {"Direction", filter->direction},
+                        {"Text", filter->text},
+        };
         int r;
 
         r = sd_bus_message_open_container(call, 'a', "{sv}");
@@ -16,6 +24,13 @@ static int append_filter(sd_bus_message *call, const HistoryFilter *filter) {
                                           filter->conversation[0] == '/' ? "o" : "s", filter->conversation);
         if (r >= 0 && filter->unread)
                 r = sd_bus_message_append(call, "{sv}", "Unread", "b", 1);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(texts); i++)
+                if (texts[i].value)
+                        r = sd_bus_message_append(call, "{sv}", texts[i].key, "s", texts[i].value);
+        if (r >= 0 && filter->since_usec > 0)
+                r = sd_bus_message_append(call, "{sv}", "SinceUSec", "t", filter->since_usec);
+        if (r >= 0 && filter->until_usec > 0)
+                r = sd_bus_message_append(call, "{sv}", "UntilUSec", "t", filter->until_usec);
         if (r >= 0)
                 r = sd_bus_message_close_container(call);
         return r;

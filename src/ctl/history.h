@@ -13,6 +13,9 @@ typedef struct HistoryFilter {
         const char *conversation; /* path, or the key of a peer who is no contact; NULL: all */
         bool is_channel;
         bool unread;
+        const char *state, *kind, *direction; /* as the daemon calls them; NULL: any */
+        const char *text;                     /* a part of it; NULL: any */
+        uint64_t since_usec, until_usec;      /* 0: any */
 } HistoryFilter;
 
 /* Up to limit messages of one radio with an id below (newer: above) from, 0 meaning that end, in

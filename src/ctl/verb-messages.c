@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "autobus.h"
+#include "clock.h"
 #include "command-line.h"
 #include "conversation.h"
 #include "format.h"
@@ -11,6 +12,7 @@
 #include "table.h"
 #include "terminal.h"
 #include "watch.h"
+#include "when.h"
 
 #define LIMIT_DEFAULT 20
 #define LIMIT_MAX     1000000
@@ -19,9 +21,10 @@ typedef struct Reader {
         const CtlOptions *options;
         Client *client;
         Objects *objects;
-        const char *with;                                    /* --with or --channel */
-        bool with_channel, unread, mark_read, follow, newer; /* newer: --after, 0 is the beginning */
+        const char *with;                            /* --with or --channel */
+        bool with_channel, mark_read, follow, newer; /* newer: --after, 0 is the beginning */
         uint64_t limit, before, after;
+        HistoryFilter filter; /* but for the conversation */
 
         GHashTable *peers;     /* radio path → path of the contact that --with meant at first */
         GHashTable *seen;      /* radio path → uint64_t: all up to this id were shown */
@@ -97,7 +100,7 @@ static void print_messages(const Reader *reader, JsonArray *messages, bool sever
  * stays the one it was: others may take the name while it is followed, and it may take another. */
 static int make_filter(const Reader *reader, const char *radio, HistoryFilter *ret, ExitCode *ret_code) {
         g_autofree char *candidates = NULL;
-        HistoryFilter filter = {.unread = reader->unread};
+        HistoryFilter filter = reader->filter;
         int r = 1;
 
         if (reader->with)
@@ -354,13 +357,60 @@ static void on_signal(Watch *watch, sd_bus_message *signal, void *userdata) {
 
 /* -- the verb --------------------------------------------------------------- */
 
+#define STATES "queued sending sent delivered failed cancelled expired received"
+#define KINDS  "text command post data raw"
+
+/* One of the words in choices. */
+static ExitCode read_choice(const Args *args, const char *option, const char *choices, const char **ret) {
+        g_auto(GStrv) list = g_strsplit(choices, " ", -1);
+        const char *value = args_get(args, option);
+
+        if (value && !g_strv_contains((const char *const *) list, value))
+                return ctl_fail(EXIT_CODE_USAGE, "--%s is none of %s: %s", option, choices, value);
+        *ret = value;
+        return EXIT_CODE_OK;
+}
+
+static ExitCode read_when(const Args *args, const char *option, uint64_t *ret) {
+        const char *value = args_get(args, option);
+
+        if (value && parse_when(value, clock_realtime_usec(), ret) < 0)
+                return ctl_fail(EXIT_CODE_USAGE,
+                                "--%s takes a time such as 2h (ago), yesterday, 12:30 or 2026-03-01, not: %s",
+                                option, value);
+        return EXIT_CODE_OK;
+}
+
+static ExitCode read_filter(Reader *reader, const Args *args) {
+        HistoryFilter *f = &reader->filter;
+        ExitCode code;
+
+        f->unread = args_has(args, "unread");
+        f->text = args_get(args, "text");
+        code = read_choice(args, "state", STATES, &f->state);
+        if (code == EXIT_CODE_OK)
+                code = read_choice(args, "kind", KINDS, &f->kind);
+        if (code == EXIT_CODE_OK)
+                code = read_choice(args, "direction", "received sent", &f->direction);
+        if (code == EXIT_CODE_OK)
+                code = read_when(args, "since", &f->since_usec);
+        if (code == EXIT_CODE_OK)
+                code = read_when(args, "until", &f->until_usec);
+        if (code != EXIT_CODE_OK)
+                return code;
+
+        /* Both change while one waits: what was left out would have to be shown later, out of order. */
+        if (reader->follow && (f->state || f->until_usec > 0))
+                return ctl_fail(EXIT_CODE_USAGE, "--follow goes with neither --state nor --until");
+        return EXIT_CODE_OK;
+}
+
 static ExitCode read_arguments(Reader *reader, const CtlOptions *options, const Args *args) {
         ExitCode code;
 
         reader->options = options;
         reader->with_channel = args_has(args, "channel");
         reader->with = args_get(args, reader->with_channel ? "channel" : "with");
-        reader->unread = args_has(args, "unread");
         reader->mark_read = args_has(args, "mark-read");
         reader->follow = args_has(args, "follow");
         reader->newer = args_has(args, "after");
@@ -371,7 +421,9 @@ static ExitCode read_arguments(Reader *reader, const CtlOptions *options, const 
         if (args_has(args, "before") && (reader->newer || reader->follow))
                 return ctl_fail(EXIT_CODE_USAGE, "--before goes with neither --after nor --follow");
 
-        code = args_get_number(args, "limit", LIMIT_MAX, &reader->limit);
+        code = read_filter(reader, args);
+        if (code == EXIT_CODE_OK)
+                code = args_get_number(args, "limit", LIMIT_MAX, &reader->limit);
         if (code == EXIT_CODE_OK)
                 code = args_get_number(args, "before", INT64_MAX, &reader->before);
         if (code == EXIT_CODE_OK)
@@ -407,6 +459,14 @@ static const VerbOption message_options[] = {
                 {"with", 'w', "RECIPIENT", "only with this contact or on this channel", WORD_RECIPIENT, NULL},
                 {"channel", 'c', "CHANNEL", "only on this channel: name or slot", WORD_CHANNEL, NULL},
                 {"unread", 'u', NULL, "only received ones that are not marked as read", WORD_ANY, NULL},
+                {"state", 's', "STATE", "only in this state: " STATES, WORD_CHOICE, STATES},
+                {"kind", 'k', "KIND", "only of this kind: " KINDS, WORD_CHOICE, KINDS},
+                {"direction", 'd', "WAY", "only received ones, or only sent ones", WORD_CHOICE,
+                 "received sent"},
+                {"since", 0, "TIME", "only from then on: 2h (ago), today, yesterday, 12:30, 2026-03-01",
+                 WORD_ANY, NULL},
+                {"until", 0, "TIME", "only before then", WORD_ANY, NULL},
+                {"text", 't', "TEXT", "only with this in the text, in upper or lower case", WORD_ANY, NULL},
                 {"limit", 'n', "N", "at most the N newest (20); with --after the N oldest", WORD_ANY, NULL},
                 {"before", 0, "ID", "only older than this message", WORD_ANY, NULL},
                 {"after", 0, "ID", "only newer than this message; 0: from the beginning", WORD_ANY, NULL},
@@ -432,6 +492,8 @@ static const char messages_examples[] = "  meshcorectl messages\n"
                                         "  meshcorectl messages --with Alice --limit 50\n"
                                         "  meshcorectl messages --channel test --follow\n"
                                         "  meshcorectl messages --unread --mark-read\n"
+                                        "  meshcorectl messages --state failed --since yesterday\n"
+                                        "  meshcorectl messages --text 'meet me' --limit 5\n"
                                         "  meshcorectl messages --follow --json --after 1234 | ./my-bot\n";
 
 const Verb verb_messages = {

@@ -546,12 +546,22 @@ class Mock:
         return (dbus.ObjectPath(self.message_path(message)),)
 
     def messages_list(self, path, filters, start, limit, options):
-        unknown = set(filters) - {"Peer", "Channel", "State", "Kind", "Direction", "Unread", "Text"}
+        unknown = set(filters) - {"Peer", "Channel", "State", "Kind", "Direction", "Unread", "Text", "SinceUSec", "UntilUSec"}
         if unknown or set(options) - {"Order"} or limit == 0:
             raise Failure("InvalidArguments", f"unknown {unknown}")
         messages = self.messages_of(path.rpartition("/")[2])
         if filters.get("Unread"):
             messages = [m for m in messages if m["State"] == "received" and not m["Read"]]
+        for name in ("State", "Kind"):
+            if name in filters:
+                messages = [m for m in messages if m[name] == filters[name]]
+        if "Direction" in filters:
+            messages = [m for m in messages if (m["State"] == "received") == (filters["Direction"] == "received")]
+        if "Text" in filters:
+            messages = [m for m in messages if filters["Text"].lower() in m.get("Text", "").lower()]
+        messages = [
+            m for m in messages if filters.get("SinceUSec", 0) <= m["TimestampUSec"] < filters.get("UntilUSec", 1 << 63)
+        ]
         for name in ("Peer", "Channel"):
             if name in filters:
                 messages = [m for m in messages if filters[name] in (m.get(name), (m.get(name) or "").rpartition("/")[2])]

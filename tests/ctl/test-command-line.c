@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "command-line.h"
 #include "macros.h"
+#include "when.h"
 
 static ExitCode parse(CommandLine *ret, const char *line) {
         /* The parser borrows from argv, which therefore stays. */
@@ -133,6 +136,125 @@ START_TEST(test_number) {
 }
 END_TEST
 
+START_TEST(test_parts) {
+        static const struct {
+                const char *line, *verb;
+                unsigned words;
+                bool json;
+        } cases[] = {
+                        {"x contact", "contact list", 0, false},
+                        {"x contact --json", "contact list", 0, true},
+                        {"x -j contact show a", "contact show", 1, true},
+                        {"x contact -j show a", "contact show", 1, true},
+                        {"x contact show a -j", "contact show", 1, true},
+                        {"x contact add a --name b", "contact add", 1, false},
+                        {"x auto-add set --chat yes", "auto-add set", 0, false},
+        };
+        g_auto(CommandLine) help = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_auto(CommandLine) line = {};
+
+                ck_assert_int_eq(parse(&line, cases[i].line), EXIT_CODE_OK);
+                ck_assert_str_eq(line.verb->name, cases[i].verb);
+                ck_assert_uint_eq(args_count(line.args), cases[i].words);
+                ck_assert(line.options.json == cases[i].json);
+        }
+
+        ck_assert_int_eq(parse(&help, "x contact --help show"), EXIT_CODE_OK);
+        ck_assert(help.help);
+        ck_assert_ptr_eq(help.verb, &verb_contact);
+}
+END_TEST
+
+/* Whoever runs a verb finds what it needs. */
+START_TEST(test_every_verb) {
+        for (const Verb *const *v = verbs; *v; v++) {
+                ck_assert_ptr_nonnull((*v)->summary);
+                ck_assert((*v)->parts ? !(*v)->run && !(*v)->options : (*v)->run != NULL);
+                for (const Verb *const *p = (*v)->parts; p && *p; p++) {
+                        g_autofree char *prefix = g_strconcat((*v)->name, " ", NULL);
+
+                        ck_assert(g_str_has_prefix((*p)->name, prefix));
+                        ck_assert_ptr_eq(verb_find_part(*v, verb_part_name(*p)), *p);
+                        ck_assert_ptr_nonnull((*p)->run);
+                        ck_assert_ptr_null((*p)->parts);
+                }
+        }
+}
+END_TEST
+
+START_TEST(test_bools) {
+        g_auto(CommandLine) line = {}, wrong = {};
+        bool value = false;
+
+        ck_assert_int_eq(parse(&line, "x auto-add set --chat yes"), EXIT_CODE_OK);
+        ck_assert_int_eq(args_get_bool(line.args, "chat", &value), EXIT_CODE_OK);
+        ck_assert(value);
+        ck_assert_int_eq(args_get_bool(line.args, "room", &value), EXIT_CODE_OK);
+        ck_assert(value);
+        ck_assert_int_eq(parse(&wrong, "x auto-add set --chat y"), EXIT_CODE_OK);
+        ck_assert_int_eq(args_get_bool(wrong.args, "chat", &value), EXIT_CODE_USAGE);
+}
+END_TEST
+
+START_TEST(test_when) {
+        const uint64_t now = UINT64_C(1772368200) * USEC_PER_SEC; /* 2026-03-01 12:30:00 UTC */
+        static const struct {
+                const char *text;
+                int64_t sec; /* -1: refused */
+        } cases[] = {
+                        {"now", 1772368200},
+                        {"2h", 1772361000},
+                        {"1d12h", 1772238600},
+                        {"@1772366400", 1772366400},
+                        {"@0", 0},
+                        {"today", 1772323200},
+                        {"yesterday", 1772236800},
+                        {"2026-02-28", 1772236800},
+                        {"2026-02-28 01:02", 1772240520},
+                        {"2026-02-28T01:02:03", 1772240523},
+                        {"08:15", 1772352900},
+                        {"08:15:30", 1772352930},
+                        {"", -1},
+                        {"tomorrow", -1},
+                        {"2026-02-30", -1},
+                        {"2026-13-01", -1},
+                        {"2026-02-28 01:02 x", -1},
+                        {"25:00", -1},
+                        {"@-1", -1},
+                        {"@99999999999999999999", -1},
+                        {"3650d", 1772368200 - 3650 * 86400},
+                        {"60000d", -1},
+        };
+
+        ck_assert_int_eq(setenv("TZ", "UTC", 1), 0);
+        tzset();
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                uint64_t usec = 0;
+
+                if (cases[i].sec < 0)
+                        ck_assert_msg(parse_when(cases[i].text, now, &usec) == -EINVAL, "%s", cases[i].text);
+                else {
+                        ck_assert_msg(parse_when(cases[i].text, now, &usec) >= 0, "%s", cases[i].text);
+                        ck_assert_uint_eq(usec, (uint64_t) cases[i].sec * USEC_PER_SEC);
+                }
+        }
+
+        /* Clocks go forward on that morning: yesterday begins 23 hours before today does. */
+        ck_assert_int_eq(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
+        tzset();
+        {
+                const uint64_t later = UINT64_C(1774854000) * USEC_PER_SEC; /* 2026-03-30 09:00 CEST */
+                uint64_t today, yesterday;
+
+                ck_assert_int_ge(parse_when("today", later, &today), 0);
+                ck_assert_int_ge(parse_when("yesterday", later, &yesterday), 0);
+                ck_assert_uint_eq(today - yesterday, 23 * 60 * USEC_PER_MINUTE);
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("command-line");
         TCase *tc = tcase_create("command-line");
@@ -140,6 +262,10 @@ int main(void) {
         int failed;
 
         tcase_add_test(tc, test_globals);
+        tcase_add_test(tc, test_parts);
+        tcase_add_test(tc, test_every_verb);
+        tcase_add_test(tc, test_bools);
+        tcase_add_test(tc, test_when);
         tcase_add_test(tc, test_separator);
         tcase_add_test(tc, test_verb_options);
         tcase_add_test(tc, test_help);

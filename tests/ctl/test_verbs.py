@@ -279,6 +279,34 @@ class Messages(Case):
         ):  # fmt: skip
             self.ctl("messages", *wrong, status=USAGE)
 
+    def test_more_filters(self):
+        self.receive("One $(x)\x1b")
+        self.receive("two", Kind="command")
+        self.ctl("send", "Alice", "three")
+        self.ctl("send", "Alice", "four")
+        ids = lambda *arguments: [m["Id"] for m in self.json("messages", *arguments)]  # noqa: E731
+        self.assertEqual(ids("--text", "ONE $(x)\x1b"), [1])
+        self.assertEqual(ids("--kind", "command"), [2])
+        self.assertEqual(ids("--direction", "received"), [1, 2])
+        self.assertEqual(ids("-d", "sent", "-t", "o"), [4])
+        self.assertEqual(ids("--state", "received", "-k", "text"), [1])
+        self.assertEqual(ids("--state", "failed"), [])
+        # they came one second after another, from 12:00:01 on
+        self.assertEqual(ids("--since", "2026-03-01 12:00:02"), [2, 3, 4])
+        self.assertEqual(ids("--since", "@1772366402", "--until", "@1772366404"), [2, 3])
+        self.assertEqual(ids("--until", "2026-03-01"), [])
+        self.assertEqual(ids("--since", "2026-03-01T12:00:02", "--direction", "received", "--with", "Alice"), [2])
+        for wrong in (
+            ("--state", "read"), ("--kind", "texts"), ("--direction", "both"), ("--since", "tomorrow"),
+            ("--until", "2026-02-30"), ("--follow", "--state", "queued"), ("--follow", "--until", "now"),
+        ):  # fmt: skip
+            self.ctl("messages", *wrong, status=USAGE)
+        follow = self.follow("messages", "--follow", "--direction", "received", "--text", "live", "--since", "2026-03-01")
+        self.receive("not this one")
+        self.receive("LIVE")
+        self.assertIn("Alice: LIVE", follow.read_line())
+        self.interrupt(follow)
+
     def test_many_pages(self):
         self.tell("Burst", {"peer": ALICE, "count": 1203})
         messages = self.json("messages", "-n", "1100")
