@@ -442,18 +442,36 @@ static int verb_stats(Control *c) {
         return 0;
 }
 
-static int verb_popped(Control *c) {
+static JsonArray *frames_from(const GPtrArray *list, int64_t from) {
         JsonArray *frames = json_array_new();
 
-        for (guint i = 0; i < c->sim->popped->len; i++) {
+        for (guint i = (guint) CLAMP(from, 0, (int64_t) list->len); i < list->len; i++) {
                 gsize size;
-                const uint8_t *data = g_bytes_get_data(g_ptr_array_index(c->sim->popped, i), &size);
+                const uint8_t *data = g_bytes_get_data(g_ptr_array_index(list, i), &size);
                 g_autofree char *hex = hex_dup(data, size);
 
                 json_array_add_string_element(frames, hex);
         }
 
-        json_object_set_array_member(c->out, "frames", frames);
+        return frames;
+}
+
+/* What the app got of the offline queue, in order, and what it had got each time the link ended. */
+static int verb_popped(Control *c) {
+        JsonArray *ends = json_array_new();
+
+        for (guint i = 0; i < c->sim->ends->len; i++)
+                json_array_add_int_element(ends, g_array_index(c->sim->ends, guint, i));
+
+        json_object_set_array_member(c->out, "frames", frames_from(c->sim->popped, get_number(c, "from", 0)));
+        json_object_set_int_member(c->out, "total", c->sim->popped->len);
+        json_object_set_array_member(c->out, "ends", ends);
+        return 0;
+}
+
+static int verb_confirmed(Control *c) {
+        json_object_set_array_member(c->out, "frames",
+                                     frames_from(c->sim->confirmed, get_number(c, "from", 0)));
         return 0;
 }
 
@@ -504,6 +522,7 @@ static const struct {
                 {"battery", verb_battery},
                 {"stats", verb_stats},
                 {"popped", verb_popped},
+                {"confirmed", verb_confirmed},
                 {"nodes", verb_nodes},
                 {"quit", verb_quit},
 };

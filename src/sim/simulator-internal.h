@@ -39,8 +39,10 @@ struct Simulator {
         bool frames;        /* the line carries frames, not bytes */
         bool delaying;
 
-        GQueue in_flight;  /* OutFrame: messages that the kernel has not taken */
-        GPtrArray *popped; /* GBytes */
+        GQueue in_flight;     /* OutFrame: messages and acknowledgements that the kernel has not taken */
+        GPtrArray *popped;    /* GBytes: messages handed over completely */
+        GPtrArray *confirmed; /* GBytes: acknowledgements handed over completely */
+        GArray *ends;         /* unsigned: how many messages had been handed over at the end of each link */
         uint64_t connections, frames_sent;
 };
 

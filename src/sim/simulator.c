@@ -11,7 +11,7 @@
 #define PENDING_MAX  4096 /* bytes before the radio waits for the line */
 #define RESTART_USEC (1500 * USEC_PER_MSEC)
 #define FACTORY_USEC (3500 * USEC_PER_MSEC)
-#define POPPED_MAX   100000
+#define HANDED_MAX   100000 /* kept for whoever counts */
 
 uint64_t simulator_now(const Simulator *sim) {
         return (clock_boottime_usec() - sim->start) / USEC_PER_MSEC;
@@ -108,7 +108,7 @@ static void emit(void *userdata, const uint8_t *frame, size_t size) {
 
         show(sim, "<", frame_code_to_string(frame[0]) ?: "?", frame, size);
         memcpy(data + STREAM_HEADER_SIZE, frame, size);
-        if (frame_is_message(frame[0])) {
+        if (frame_is_message(frame[0]) || frame[0] == PUSH_SEND_CONFIRMED) {
                 out = g_new0(OutFrame, 1);
                 out->size = size;
                 memcpy(out->data, frame, size);
@@ -204,6 +204,8 @@ static void on_disconnected(void *userdata) {
         if (sim->replay)
                 replay_disconnected(sim->replay);
         g_queue_clear_full(&sim->in_flight, g_free);
+        if (sim->ends->len < HANDED_MAX)
+                g_array_append_val(sim->ends, sim->popped->len);
 }
 
 static void on_input(void *userdata, const uint8_t *data, size_t size) {
@@ -218,8 +220,10 @@ static void on_written(void *userdata, uint64_t total) {
         OutFrame *out;
 
         while ((out = g_queue_peek_head(&sim->in_flight)) && out->end <= total) {
-                if (sim->popped->len < POPPED_MAX)
-                        g_ptr_array_add(sim->popped, g_bytes_new(out->data, out->size));
+                GPtrArray *handed = frame_is_message(out->data[0]) ? sim->popped : sim->confirmed;
+
+                if (handed->len < HANDED_MAX)
+                        g_ptr_array_add(handed, g_bytes_new(out->data, out->size));
                 g_free(g_queue_pop_head(&sim->in_flight));
         }
 
@@ -413,6 +417,8 @@ int simulator_new(sd_event *event, const SimulatorConfig *config, Simulator **re
         sim->start = clock_boottime_usec();
         sim->drop_after = -1;
         sim->popped = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
+        sim->confirmed = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
+        sim->ends = g_array_new(FALSE, FALSE, sizeof(guint));
         g_queue_init(&sim->in_flight);
 
         r = make_radio(sim, config);
@@ -445,6 +451,8 @@ Simulator *simulator_free(Simulator *sim) {
                 g_array_unref(sim->fired);
         g_queue_clear_full(&sim->in_flight, g_free);
         g_ptr_array_unref(sim->popped);
+        g_ptr_array_unref(sim->confirmed);
+        g_array_unref(sim->ends);
         sd_event_unref(sim->event);
         g_free(sim);
         return NULL;
