@@ -27,6 +27,7 @@ typedef struct Daemon {
         sd_event_source *watchdog;
         Bus *bus;
         bool announced; /* READY=1 was sent */
+        bool stopping;  /* a signal asked for it */
 } Daemon;
 
 static void daemon_clear(Daemon *d) {
@@ -82,6 +83,15 @@ static int configure(Daemon *d) {
         return 0;
 }
 
+static void reload(Manager *manager, void *userdata) {
+        Daemon *d = userdata;
+
+        (void) configure(d); /* which told what is wrong; what runs, goes on */
+        manager_resume(d->manager);
+        if (d->announced)
+                announce(d);
+}
+
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         Daemon *d = userdata;
         struct timespec now = {};
@@ -92,15 +102,27 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
                           (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000);
 
         log_info("Reading the configuration again");
-        (void) configure(d); /* which told what is wrong; what runs, goes on */
-        if (d->announced)
-                announce(d);
+        if (!d->stopping)
+                manager_settle(d->manager, reload, d);
         return 0;
 }
 
+static void stop(Manager *manager, void *userdata) {
+        (void) sd_event_exit(((Daemon *) userdata)->event, 0);
+}
+
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        Daemon *d = userdata;
+
         log_info("Stopping on SIG%s", sigabbrev_np((int) info->ssi_signo) ?: "?");
-        return sd_event_exit(sd_event_source_get_event(source), 0);
+
+        /* Who asks twice does not want to wait; and there may be nothing to stop yet. */
+        if (d->stopping || !d->manager)
+                return sd_event_exit(d->event, 0);
+
+        d->stopping = true;
+        manager_settle(d->manager, stop, d);
+        return 0;
 }
 
 static int watch_signals(Daemon *d) {

@@ -19,6 +19,8 @@ struct Manager {
         Hotplug *hotplug;
         Inhibitions *inhibitions;
         Bluez *bluez;
+        manager_settled_t settled; /* of manager_settle(), until it is called */
+        void *settled_userdata;
         sd_event_source *check; /* the store is read through after an unclean stop */
 };
 
@@ -115,7 +117,7 @@ int manager_add_radio(Manager *manager, RadioSettings *settings, Radio **ret) {
 static void manager_drop_radio(Manager *manager, Radio *radio) {
         const RadioObserver *o = manager->observer;
 
-        radio_stop(radio);
+        radio_enter_state(radio, RADIO_STOPPED, REASON_NONE);
         if (o && o->removed)
                 o->removed(radio, manager->userdata);
         g_ptr_array_remove(manager->radios, radio);
@@ -172,6 +174,38 @@ int manager_apply(Manager *manager, GPtrArray *settings) {
 
         g_ptr_array_unref(settings);
         return first_error;
+}
+
+/* -- settling ---------------------------------------------------------------------- */
+
+void manager_check_settled(Manager *manager) {
+        manager_settled_t settled;
+
+        for (guint i = 0; i < manager->radios->len; i++)
+                if (!receive_is_finished(((Radio *) manager->radios->pdata[i])->receive))
+                        return;
+
+        settled = g_steal_pointer(&manager->settled);
+        if (settled)
+                settled(manager, manager->settled_userdata);
+}
+
+void manager_settle(Manager *manager, manager_settled_t settled, void *userdata) {
+        manager->settled = settled;
+        manager->settled_userdata = userdata;
+        for (guint i = 0; i < manager->radios->len; i++)
+                (void) receive_finish(((Radio *) manager->radios->pdata[i])->receive);
+        manager_check_settled(manager);
+}
+
+void manager_resume(Manager *manager) {
+        manager->settled = NULL;
+        for (guint i = 0; i < manager->radios->len; i++) {
+                Radio *radio = manager->radios->pdata[i];
+
+                if (!radio->stopping)
+                        receive_resume(radio->receive);
+        }
 }
 
 const char *manager_find_stuck(Manager *manager) {

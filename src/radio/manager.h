@@ -32,6 +32,14 @@ int manager_apply(Manager *manager, GPtrArray *settings);
  * with it. Goes with manager_apply(), after it. */
 void manager_set_discover(Manager *manager, bool discover);
 
+/* Before the end, or a reload: from here on no radio is asked for a message. Calls settled once nothing is on
+ * its way that would be lost, perhaps at once, at the latest after a second. A second call takes the place of
+ * the first. */
+typedef void (*manager_settled_t)(Manager *manager, void *userdata);
+void manager_settle(Manager *manager, manager_settled_t settled, void *userdata);
+/* As before. */
+void manager_resume(Manager *manager);
+
 /* In order of addition. */
 GPtrArray *manager_radios(Manager *manager);
 Radio *manager_get_radio(Manager *manager, const char *id);

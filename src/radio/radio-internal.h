@@ -39,10 +39,11 @@ struct Radio {
         char *last_error_message;
         unsigned attempts;
         Backoff backoff;
-        sd_event_source *retry; /* armed in RADIO_WAITING */
-        uint64_t entered_usec;  /* boot time of the last change of state */
-        uint64_t ready_usec;    /* boot time of the last RADIO_READY; 0: not since the last end */
-        unsigned short_lives;   /* links in a row that the peer closed soon after ready */
+        sd_event_source *retry;    /* armed in RADIO_WAITING */
+        uint64_t entered_usec;     /* boot time of the last change of state */
+        uint64_t ready_usec;       /* boot time of the last RADIO_READY; 0: not since the last end */
+        bool stopping, restarting; /* as soon as receive has finished; and then to be started again */
+        unsigned short_lives;      /* links in a row that the peer closed soon after ready */
 
         Link *link;
         Session *session;             /* from link opened to radio_drop_link() */
@@ -110,6 +111,9 @@ bool radio_is_stuck(const Radio *radio);
 /* Lets go of the port, and takes it up again. */
 void radio_suspend(Radio *radio);
 void radio_resume(Radio *radio);
+
+/* Receive has nothing on its way any more, after receive_finish(). */
+void radio_finished(Radio *radio);
 
 /* Same state, another reason (storage-full and back). */
 void radio_set_reason(Radio *radio, RadioReason reason);
@@ -192,6 +196,12 @@ void receive_drain(Receive *receive);
 /* A frame that carries a message but that no pop asked for. */
 void receive_frame(Receive *receive, const Frame *frame, Slice raw);
 bool raw_is_message(Slice raw);
+/* Before an end that can wait: a message that the radio was asked for exists nowhere else once it is on its
+ * way. From here on nothing is popped; radio_finished() follows, at most a second later, when what was asked
+ * for is on the disk. Returns whether it is so already. */
+bool receive_finish(Receive *receive);
+bool receive_is_finished(const Receive *receive);
+void receive_resume(Receive *receive); /* no end after all */
 /* For whoever changes a slot of a channel, since a message names its channel by the slot at reception. Hold:
  * fetches what waits, then calls done; from there on nothing is fetched. Settle: fetches those messages that
  * were announced since. Release: as before. done gets a negative errno of the store, or -EPROTO; it is not
@@ -245,6 +255,8 @@ Hotplug *manager_hotplug(Manager *manager);
 const RadioObserver *manager_observer(Manager *manager, void **ret_userdata);
 /* The connection to bluetoothd, made when it is first wanted; NULL if that fails. */
 Bluez *manager_bluez(Manager *manager);
+/* A radio has finished, see manager_settle(). */
+void manager_check_settled(Manager *manager);
 /* Another radio that has this identity loaded, or NULL. */
 Radio *manager_find_identity(Manager *manager, const PublicKey *key, const Radio *except);
 /* Another radio that talks to this key now, or NULL. */

@@ -621,6 +621,7 @@ bool radio_is_stuck(const Radio *radio) {
 }
 
 void radio_start(Radio *radio) {
+        radio->restarting = radio->stopping;
         if (radio->state > RADIO_WAITING)
                 return;
         if (manager_is_inhibited(radio->manager, radio_id(radio))) {
@@ -643,8 +644,27 @@ void radio_resume(Radio *radio) {
                 radio_start(radio);
 }
 
-void radio_stop(Radio *radio) {
+static void radio_stop_now(Radio *radio) {
+        bool restart = radio->restarting;
+
+        radio->stopping = radio->restarting = false;
         radio_enter_state(radio, RADIO_STOPPED, REASON_NONE);
+        receive_resume(radio->receive);
+        if (restart)
+                radio_start(radio);
+}
+
+void radio_stop(Radio *radio) {
+        radio->restarting = false;
+        radio->stopping = !receive_finish(radio->receive);
+        if (!radio->stopping)
+                radio_stop_now(radio);
+}
+
+void radio_finished(Radio *radio) {
+        if (radio->stopping)
+                radio_stop_now(radio);
+        manager_check_settled(radio->manager);
 }
 
 /* -- life -------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #define EARLY_MAX 16
 /* Frames that neither store nor spool could take. */
 #define HELD_MAX 64
+/* Who wants to stop waits so long for the message that is on its way. */
+#define FINISH_USEC (1 * USEC_PER_SEC)
 
 /* One frame that neither the store nor the spool could take. Nothing is
  * popped while it waits here. */
@@ -30,9 +32,11 @@ struct Receive {
         size_t left;         /* of those, still to be popped */
         receive_done_t done; /* of receive_hold() or receive_settle() */
         void *done_userdata;
-        GQueue held;            /* Held: stray frames too early, or what no disk would take */
-        sd_event_source *retry; /* store full */
-        sd_event_source *poll;  /* the slow drain */
+        GQueue held;             /* Held: stray frames too early, or what no disk would take */
+        sd_event_source *retry;  /* store full */
+        sd_event_source *poll;   /* the slow drain */
+        sd_event_source *finish; /* armed from receive_finish() on, and nothing is popped */
+        bool gave_up;            /* it fired, and the answer had not come */
 };
 
 static void receive_pop(Receive *rx);
@@ -170,11 +174,8 @@ static int receive_flush_held(Receive *rx) {
         return 0;
 }
 
-static void pop_reply(Session *session, const SessionReply *reply, void *userdata) {
-        Receive *rx = userdata;
+static void pop_done(Receive *rx, const SessionReply *reply) {
         int r;
-
-        rx->popping = false;
 
         switch (reply->result) {
         case SESSION_CLOSED:
@@ -216,13 +217,22 @@ static void pop_reply(Session *session, const SessionReply *reply, void *userdat
                 receive_pop(rx);
 }
 
+static void pop_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Receive *rx = userdata;
+
+        rx->popping = false;
+        pop_done(rx, reply);
+        if (rx->finish && !rx->popping)
+                (void) sd_event_source_set_time_relative(rx->finish, 0);
+}
+
 static void receive_pop(Receive *rx) {
         Radio *radio = rx->radio;
         Store *store = manager_store(radio->manager);
         Command command;
         int r;
 
-        if (!rx->started || !radio->session)
+        if (!rx->started || !radio->session || rx->finish)
                 return;
 
         r = receive_flush_held(rx);
@@ -248,6 +258,50 @@ static void receive_pop(Receive *rx) {
                 receive_tell(rx, r);
         } else
                 rx->popping = true;
+}
+
+/* -- the last message before an end ------------------------------------------------ */
+
+static int on_finish(sd_event_source *source, uint64_t usec, void *userdata) {
+        Receive *rx = userdata;
+
+        rx->gave_up = rx->popping;
+        if (rx->gave_up)
+                radio_log(rx->radio, LOG_DEBUG, 0,
+                          "no answer to the request for the next message, not waiting");
+        radio_finished(rx->radio);
+        return 0;
+}
+
+bool receive_finish(Receive *rx) {
+        int r;
+
+        if (!rx->finish) {
+                r = sd_event_add_time_relative(manager_event(rx->radio->manager), &rx->finish, CLOCK_BOOTTIME,
+                                               rx->popping ? FINISH_USEC : 0, USEC_PER_MSEC, on_finish, rx);
+                if (r < 0) {
+                        radio_log(rx->radio, LOG_WARNING, r,
+                                  "cannot wait for the message that is on its way");
+                        return true;
+                }
+        }
+        return receive_is_finished(rx);
+}
+
+bool receive_is_finished(const Receive *rx) {
+        return !rx->popping || rx->gave_up;
+}
+
+void receive_resume(Receive *rx) {
+        if (!rx->finish)
+                return;
+
+        rx->finish = sd_event_source_disable_unref(rx->finish);
+        rx->gave_up = false;
+        if (rx->done && !rx->popping)
+                receive_pop(rx);
+        else
+                receive_drain(rx);
 }
 
 void receive_hold(Receive *rx, receive_done_t done, void *userdata) {
@@ -344,6 +398,9 @@ void receive_stop(Receive *rx) {
         rx->done = NULL;
         rx->retry = sd_event_source_disable_unref(rx->retry);
         rx->poll = sd_event_source_disable_unref(rx->poll);
+        /* Who waits for the end need not wait any longer. */
+        if (rx->finish)
+                (void) sd_event_source_set_time_relative(rx->finish, 0);
 }
 
 Receive *receive_new(Radio *radio) {
@@ -359,6 +416,7 @@ Receive *receive_free(Receive *rx) {
                 return NULL;
 
         receive_stop(rx);
+        rx->finish = sd_event_source_disable_unref(rx->finish);
         g_queue_clear_full(&rx->held, held_free);
         return g_free(rx), NULL;
 }

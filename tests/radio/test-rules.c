@@ -206,6 +206,99 @@ START_TEST(storage_full_leaves_the_messages_in_the_radio) {
 }
 END_TEST
 
+/* -- the end ---------------------------------------------------------------------------------- */
+
+/* The pop came to the radio; what it gives out for it lies in the test's hands. */
+static bool keep_the_answer(Peer *peer, const uint8_t *frame, size_t size, void *userdata) {
+        return frame[0] != CMD_SYNC_NEXT_MESSAGE;
+}
+
+static void push_message(Peer *peer, const char *text) {
+        uint8_t frame[64] = {RESP_CONTACT_MSG_RECV_V3, 20};
+        const PublicKey from = key_of(1);
+
+        memcpy(frame + 4, from.bytes, KEY_PREFIX_SIZE);
+        frame[10] = 0xFF;
+        memcpy(frame + 16, text, strlen(text));
+        peer_push(peer, frame, 16 + strlen(text));
+}
+
+static void begin_pop(void) {
+        static const uint8_t waiting[] = {PUSH_MSG_WAITING};
+
+        f.peer->on_command = keep_the_answer;
+        peer_push(f.peer, waiting, sizeof(waiting));
+        fixture_until(&f, peer_count(f.peer, CMD_SYNC_NEXT_MESSAGE) == 1);
+}
+
+START_TEST(stop_waits_for_the_message_on_its_way) {
+        begin_pop();
+        radio_stop(f.radio);
+        fixture_settle(&f);
+        ck_assert_int_eq(radio_state(f.radio), RADIO_READY);
+        push_message(f.peer, "the last one");
+        fixture_until(&f, radio_state(f.radio) == RADIO_STOPPED);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 1);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SYNC_NEXT_MESSAGE), 1);
+        radio_start(f.radio);
+        f.peer->on_command = NULL;
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+}
+END_TEST
+
+START_TEST(stop_and_start_in_one) {
+        begin_pop();
+        radio_stop(f.radio);
+        radio_start(f.radio);
+        push_message(f.peer, "the last one");
+        f.peer->on_command = NULL;
+        fixture_until(&f, f.peer->connections == 2 && radio_state(f.radio) == RADIO_READY);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 1);
+        ck_assert_ptr_nonnull(strstr(f.log->str, "stopped/"));
+}
+END_TEST
+
+START_TEST(stop_waits_not_for_ever) {
+        begin_pop();
+        radio_stop(f.radio);
+        fixture_until(&f, radio_state(f.radio) == RADIO_STOPPED);
+}
+END_TEST
+
+static void settled(Manager *manager, void *userdata) {
+        (*(unsigned *) userdata)++;
+}
+
+START_TEST(everybody_settles_before_the_end) {
+        unsigned n = 0;
+
+        manager_settle(f.manager, settled, &n);
+        ck_assert_uint_eq(n, 1);
+        manager_resume(f.manager);
+        fixture_settle(&f);
+
+        peer_forget(f.peer);
+        begin_pop();
+        manager_settle(f.manager, settled, &n);
+        fixture_settle(&f);
+        ck_assert_uint_eq(n, 1);
+        push_message(f.peer, "the last one");
+        fixture_until(&f, n == 2);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 1);
+        fixture_settle(&f);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SYNC_NEXT_MESSAGE), 1);
+
+        /* It was a reload, and goes on. */
+        manager_resume(f.manager);
+        fixture_until(&f, peer_count(f.peer, CMD_SYNC_NEXT_MESSAGE) == 2);
+
+        /* The link dies instead of answering. */
+        manager_settle(f.manager, settled, &n);
+        peer_drop(f.peer);
+        fixture_until(&f, n == 3);
+}
+END_TEST
+
 /* -- sync ------------------------------------------------------------------------------------------ */
 
 START_TEST(incremental_and_full) {
@@ -269,6 +362,10 @@ int main(void) {
         tcase_add_test(tc, radio_ahead_is_said_and_left);
         tcase_add_test(tc, clock_is_set_only_when_ours_is_right);
         tcase_add_test(tc, storage_full_leaves_the_messages_in_the_radio);
+        tcase_add_test(tc, stop_waits_for_the_message_on_its_way);
+        tcase_add_test(tc, stop_and_start_in_one);
+        tcase_add_test(tc, stop_waits_not_for_ever);
+        tcase_add_test(tc, everybody_settles_before_the_end);
         tcase_add_test(tc, incremental_and_full);
         tcase_add_test(tc, dump_with_gaps_removes_nobody);
         suite_add_tcase(s, tc);
