@@ -164,20 +164,23 @@ class Bus(Program):
 
 
 class Sim(Program):
-    """meshcore-sim, with its control socket."""
+    """meshcore-sim on TCP, or at a pseudo terminal, with its control socket."""
 
-    def __init__(self, directory, name="meshcore-sim", port=0, arguments=()):
+    def __init__(self, directory, name="meshcore-sim", port=0, arguments=(), pty=None):
         self.control_path = os.path.join(directory, name + ".control")
         if os.path.exists(self.control_path):
             os.unlink(self.control_path)
-        argv = [find_program("meshcore-sim"), "--tcp", f"127.0.0.1:{port}", "--control", self.control_path]
+        line = ("--pty", pty) if pty else ("--tcp", f"127.0.0.1:{port}")
+        argv = [find_program("meshcore-sim"), *line, "--control", self.control_path]
         super().__init__(name, argv + list(arguments), directory)
-        line = self.read_line()
-        found = re.fullmatch(r"listening on (\S+):(\d+)", line)
-        if not found:
-            raise Failure(f"{name} said {line!r}")
-        self.port = int(found[2])
-        self.transport = f"tcp://127.0.0.1:{self.port}"
+        place = self.read_line().removeprefix("listening on ")
+        if pty:
+            self.port, self.transport = 0, f"serial:{pty}"
+        elif found := re.fullmatch(r"(\S+):(\d+)", place):
+            self.port = int(found[2])
+            self.transport = f"tcp://127.0.0.1:{self.port}"
+        else:
+            raise Failure(f"{name} said {place!r}")
         self._control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._control.settimeout(TIMEOUT)
         self._control.connect(self.control_path)
@@ -249,13 +252,13 @@ class Bed:
         self.bus = self._add(Bus(self.directory))
         return self.bus
 
-    def start_sim(self, name="meshcore-sim", port=0, arguments=()):
+    def start_sim(self, name="meshcore-sim", port=0, arguments=(), pty=None):
         """In the quiet mesh of the tests, unless the arguments name another; None for the mesh that is built in."""
         if arguments is None:
             arguments = ()
         elif not {"--scenario", "--replay"}.intersection(arguments):
             arguments = (*QUIET, *arguments)
-        return self._add(Sim(self.directory, name, port, arguments))
+        return self._add(Sim(self.directory, name, port, arguments, pty))
 
     def write_config(self, radios):
         text = radios if isinstance(radios, str) else config_text(radios)
