@@ -39,11 +39,11 @@ struct Radio {
         char *last_error_message;
         unsigned attempts;
         Backoff backoff;
-        sd_event_source *retry;    /* armed in RADIO_WAITING */
-        uint64_t entered_usec;     /* boot time of the last change of state */
-        uint64_t ready_usec;       /* boot time of the last RADIO_READY; 0: not since the last end */
-        bool stopping, restarting; /* as soon as receive has finished; and then to be started again */
-        unsigned short_lives;      /* links in a row that the peer closed soon after ready */
+        sd_event_source *retry;     /* armed in RADIO_WAITING */
+        uint64_t entered_usec;      /* boot time of the last change of state */
+        uint64_t ready_usec;        /* boot time of the last RADIO_READY; 0: not since the last end */
+        bool stopping, start_again; /* as soon as receive has finished; and then to be started again */
+        unsigned short_lives;       /* links in a row that the peer closed soon after ready */
 
         Link *link;
         Session *session;             /* from link opened to radio_drop_link() */

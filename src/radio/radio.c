@@ -621,7 +621,7 @@ bool radio_is_stuck(const Radio *radio) {
 }
 
 void radio_start(Radio *radio) {
-        radio->restarting = radio->stopping;
+        radio->start_again = radio->stopping;
         if (radio->state > RADIO_WAITING)
                 return;
         if (manager_is_inhibited(radio->manager, radio_id(radio))) {
@@ -645,9 +645,9 @@ void radio_resume(Radio *radio) {
 }
 
 static void radio_stop_now(Radio *radio) {
-        bool restart = radio->restarting;
+        bool restart = radio->start_again;
 
-        radio->stopping = radio->restarting = false;
+        radio->stopping = radio->start_again = false;
         radio_enter_state(radio, RADIO_STOPPED, REASON_NONE);
         receive_resume(radio->receive);
         if (restart)
@@ -655,7 +655,7 @@ static void radio_stop_now(Radio *radio) {
 }
 
 void radio_stop(Radio *radio) {
-        radio->restarting = false;
+        radio->start_again = false;
         radio->stopping = !receive_finish(radio->receive);
         if (!radio->stopping)
                 radio_stop_now(radio);
