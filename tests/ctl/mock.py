@@ -187,6 +187,7 @@ class Mock:
             "PublicKey": key(radio), "Model": "Heltec V3", "Firmware": "v1.9.0", "ProtocolVersion": 7,
             "FrequencyHz": 869525000, "BandwidthHz": 250000, "SpreadingFactor": 11, "CodingRate": 5, "TxPower": 22,
             "BatteryMillivolts": 4012, "BatteryPercent": 81, "ClockSkewUSec": 90 * USEC, "MaxTextBytes": 160,
+            **self.state.get("radio", {}),
         }  # fmt: skip
 
     def message_path(self, message):
@@ -194,7 +195,7 @@ class Mock:
 
     def objects(self):
         """path → interface → plain values"""
-        tree = {ROOT: {"Manager": {"Version": "0.1.0-mock"}}}
+        tree = {ROOT: {"Manager": {"Version": self.state.get("version", "0.1.0-mock")}}}
         for radio in self.state["radios"]:
             path = self.radio_path(radio)
             messages = self.messages_of(radio)
@@ -380,6 +381,9 @@ class Mock:
                           dbus.Dictionary(advert, signature="sv"))  # fmt: skip
         elif member == "SetAside":
             self.state.update(history="b" * 32, messages=[], last=0)
+            self.save()
+        elif member == "Set":
+            self.state.update(value)
             self.save()
         elif member == "SetRadios":
             self.state["radios"] = value

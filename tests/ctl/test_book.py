@@ -7,13 +7,14 @@ import os
 import pty
 import subprocess
 import sys
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from test_verbs import (  # noqa: E402
-    ALICE, FAILED, NOT_CONNECTED, NOT_FOUND, OK, REFUSED, USAGE, Case, find_program, key,
+    ALICE, FAILED, NOT_CONNECTED, NOT_FOUND, OK, REFUSED, UNREACHABLE, USAGE, Case, acts_on_terminal, find_program, key,
 )  # fmt: skip
 
 SECRET = "8b3387e9c5cdea6ac9e5edbaa115cd72"
@@ -288,6 +289,92 @@ class Channel(BookCase):
         self.assertNotIn(SECRET.encode(), output)
         self.assertTrue(output.endswith(b"\r\n2\r\n"), output)
         self.assertEqual(self.calls()[-1], ["home", "Set", 255, "Club", SECRET, {}])
+
+
+class Doctor(BookCase):
+    def setUp(self):
+        super().setUp()
+        version = self.ctl("--version").split()[-1]
+        self.tell("Set", {"version": version, "radio": {"ClockSkewUSec": 0}})
+
+    def run_doctor(self, *arguments):
+        """(status, stdout, stderr), looked at as every output is."""
+        result = subprocess.run(
+            [find_program("meshcorectl"), "--session", "doctor", *arguments], env={**self.bed.environment(), "TZ": "UTC"},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        for text in (result.stdout, result.stderr):
+            self.assertEqual([c for c in text if acts_on_terminal(c)], [], text)
+        return result.returncode, result.stdout, result.stderr
+
+    def found(self, check, radio="home"):
+        status, stdout, _ = self.run_doctor("--json")
+        report = json.loads(stdout)
+        self.assertEqual(report["Healthy"], status == OK)
+        self.assertEqual(report["Healthy"], not any(f["Level"] in ("warning", "problem") for f in report["Findings"]))
+        return next((f for f in report["Findings"] if f["Check"] == check and f["Radio"] == radio), None)
+
+    def test_healthy(self):
+        status, stdout, stderr = self.run_doctor()
+        self.assertEqual((status, stderr), (OK, ""))
+        for line in ("  ok       daemon    meshcored ", "  ok       rights    ", "\nhome\n", "  ok       link      ready, tcp",
+                     "  ok       clock     ", "  ok       contacts  11 of 350", "  ok       queue     no text waits",
+                     "  note     pending   2 nodes"):  # fmt: skip
+            self.assertIn(line, stdout)
+
+    def test_wrong(self):
+        """Each thing that can be wrong, with its level and the status that tells."""
+        old = self.NOON
+        for change, check, level in (
+            ({"version": "0.0.1"}, "daemon", "warning"),
+            ({"radio": {"ClockSkewUSec": 61 * 10**6}}, "clock", "warning"),
+            ({"radio": {"ClockSkewUSec": -61 * 10**6}}, "clock", "warning"),
+            ({"radio": {"BatteryPercent": 14}}, "battery", "warning"),
+            ({"radio": {"StorageUsedKB": 90, "StorageTotalKB": 100}}, "storage", "warning"),
+            ({"capacity": 12}, "contacts", "warning"),
+            ({"capacity": 12, "auto-add": {"Overwrite": True}}, "contacts", "note"),
+            ({"state": "waiting", "reason": "taken-over"}, "link", "problem"),
+            ({"state": "stopped", "reason": "none"}, "link", "note"),
+            ({"state": "syncing", "reason": "none"}, "link", "note"),
+            ({"radio": {"PublicKey": "", "State": "waiting", "Reason": "refused"}}, "identity", "note"),
+            ({"radios": []}, "radios", "problem"),
+            ({"messages": [{"Id": 1, "State": "queued", "TimestampUSec": old}]}, "queue", "warning"),
+            ({"messages": [{"Id": 1, "State": "queued", "TimestampUSec": old}], "state": "waiting"}, "queue", "warning"),
+            ({"messages": [{"Id": 1, "State": "queued", "TimestampUSec": self.now()}]}, "queue", "ok"),
+            ({"messages": [{"Id": 1, "State": "failed", "TimestampUSec": self.now()}]}, "failed", "warning"),
+            ({"messages": [{"Id": 1, "State": "received", "TimestampUSec": old, "Read": False}]}, "unread", "note"),
+        ):  # fmt: skip
+            with self.subTest(check=check, change=change):
+                with open(self.state, encoding="utf-8") as file:
+                    before = json.load(file)
+                for message in change.get("messages", []):
+                    message.update({"Kind": "text", "Read": message.get("Read", True), "Radio": "home"})
+                self.tell("Set", {**change, "radio": {"ClockSkewUSec": 0, **change.get("radio", {})}})
+                finding = self.found(check, "" if check in ("daemon", "radios") else "home")
+                self.assertEqual(finding["Level"], level, finding)
+                self.assertIn(f"{level:8} {check:9} ", self.run_doctor()[1])
+                self.tell("Set", {"state": "ready", "reason": "none", "capacity": 350, **before})
+        self.assertEqual(self.run_doctor()[0], OK)
+        self.assertIsNone(self.found("failed"))
+
+    NOON = 1772366400 * 10**6
+
+    @staticmethod
+    def now():
+        return int(time.time() * 10**6)
+
+    def test_hostile(self):
+        self.tell("Set", {"radio": {"State": "waiting", "Reason": "refused", "LastErrorMessage": "\x1b]0;pwned\x07\u202e\n"}})
+        status, stdout, _ = self.run_doctor()
+        self.assertEqual(status, FAILED)
+        self.assertIn("\\x1b]0;pwned", stdout)
+
+    def test_not_there(self):
+        self.tell("Error", {"GetManagedObjects": ["org.freedesktop.DBus.Error.AccessDenied", "no"]})
+        self.ctl("doctor", status=REFUSED)
+        self.mock.kill()
+        self.ctl("doctor", status=UNREACHABLE)
+        self.assertIn("meshcored --session", self.stderr)
 
 
 class Words(BookCase):

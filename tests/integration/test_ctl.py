@@ -155,6 +155,29 @@ class Tests(Case):
         follower.process.send_signal(signal.SIGINT)
         self.assertEqual(follower.wait(), 0)
 
+    def test_doctor(self):
+        """Healthy, then each thing that goes wrong with the radio is found, with the status that tells."""
+        sim, client = self.start()
+        levels = lambda report: {f["Check"]: f["Level"] for f in report["Findings"]}  # noqa: E731
+        report = self.json("doctor")
+        self.assertTrue(report["Healthy"], report)
+        self.assertEqual(levels(report)["link"], "ok")
+
+        key, _ = self.chat(client)
+        sim.control("ack", mode="none")
+        message = client.call(contact_path("sim", key), "Contact", "SendText", "(sa{sv})", "to nobody", {})
+        client.wait_message_state(message, "failed")
+        sim.control("link", action="refuse")
+        sim.control("link", action="drop")
+        client.wait_for_state("waiting")
+        client.call(contact_path("sim", key), "Contact", "SendText", "(sa{sv})", "later", {})
+        result = self.bed.ctl("doctor", check=False)
+        self.assertEqual(result.returncode, 1)
+        for line in ("  problem  link      waiting (", "  warning  queue     1 text waits", "  warning  failed    1 text was"):
+            self.assertIn(line, result.stdout)
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+        sim.control("link", action="accept")
+
     def test_start_stop_ping(self):
         _, client = self.start()
         self.bed.ctl("ping")
