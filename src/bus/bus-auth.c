@@ -30,6 +30,7 @@ BusAction bus_auth_action(const char *interface, const char *member) {
                 const char *interface, *member;
                 BusAction action;
         } table[] = {
+                        {BUS_MANAGER, "Backup", BUS_ACTION_ADMINISTER},
                         {BUS_RADIO, "Start", BUS_ACTION_CONFIGURE},
                         {BUS_RADIO, "Stop", BUS_ACTION_CONFIGURE},
                         {BUS_RADIO, "Ping", BUS_ACTION_READ},

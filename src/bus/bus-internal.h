@@ -105,6 +105,8 @@ struct Bus {
         GHashTable *changed; /* path → link in changes */
         sd_event_source *flush;
         sd_event_source *exit;
+        sd_event_source *backup; /* one is being made */
+        BusCaller *backup_caller;
 };
 
 /* -- bus.c: the connection ------------------------------------------------ */
@@ -311,6 +313,12 @@ void bus_callers_detach(Bus *bus, bool answer);
 int bus_method_list(sd_bus_message *call, void *userdata, sd_bus_error *error);
 /* The messages go: who still reads them gets Cancelled. */
 void bus_lists_drop(BusRadio *self);
+
+/* -- bus-backup.c ------------------------------------------------------------- */
+
+/* Replies later. fd is the call's. */
+int bus_backup(Bus *bus, sd_bus_message *call, int fd, sd_bus_error *error);
+void bus_backup_stop(Bus *bus);
 
 /* -- bus-inhibit.c: radios handed over ---------------------------------------- */
 

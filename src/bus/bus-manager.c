@@ -7,8 +7,24 @@ static int property_get_version(sd_bus *conn, const char *path, const char *inte
         return sd_bus_message_append(reply, "s", MESHCORED_VERSION);
 }
 
+static int method_backup(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Bus *bus = userdata;
+        int fd, r;
+
+        r = sd_bus_message_read(call, "h", &fd);
+        if (r < 0)
+                return r;
+        r = bus_authorize(bus, call, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        return bus_backup(bus, call, fd, error);
+}
+
 const sd_bus_vtable bus_manager_vtable[] = {
                 SD_BUS_VTABLE_START(0),
                 SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_METHOD_WITH_ARGS("Backup", SD_BUS_ARGS("h", fd), SD_BUS_NO_RESULT, method_backup,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,
 };

@@ -310,6 +310,7 @@ Bus *bus_free(Bus *bus) {
         manager_set_observer(bus->manager, NULL, NULL);
         bus_callers_detach(bus, true);
         bus_checks_detach(bus, true);
+        bus_backup_stop(bus);
         bus_detach(bus);
         bus_inhibitions_clear(bus);
 

@@ -33,6 +33,8 @@ static const char description[] =
 void arguments_clear(Arguments *arguments) {
         g_clear_pointer(&arguments->config, g_free);
         g_clear_pointer(&arguments->state_dir, g_free);
+        g_clear_pointer(&arguments->check_store, g_free);
+        g_clear_pointer(&arguments->restore, g_free);
 }
 
 /* systemd gives the directory of StateDirectory=, the first of a list. */
@@ -66,6 +68,7 @@ static int usage_error(const char *message) {
 int arguments_parse(int argc, char *argv[], Arguments *ret) {
         g_autoptr(GOptionContext) context = g_option_context_new(NULL);
         g_autofree char *config = NULL, *state_dir = NULL, *level = NULL;
+        g_autofree char *check_store = NULL, *restore = NULL;
         g_autoptr(GError) error = NULL;
         gboolean session = FALSE, version = FALSE;
         const GOptionEntry entries[] = {
@@ -77,6 +80,11 @@ int arguments_parse(int argc, char *argv[], Arguments *ret) {
                          "Keep messages and contacts in DIR", "DIR"},
                         {"log-level", 'l', 0, G_OPTION_ARG_STRING, &level,
                          "err, warning, notice, info or debug; goes before LogLevel= of the file", "LEVEL"},
+                        {"check-store", 0, 0, G_OPTION_ARG_FILENAME, &check_store,
+                         "Read FILE, which a backup wrote, through and end", "FILE"},
+                        {"restore", 0, 0, G_OPTION_ARG_FILENAME, &restore,
+                         "Put FILE, which a backup wrote, in the place of the stored messages and end",
+                         "FILE"},
                         {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version and exit", NULL},
                         {NULL},
         };
@@ -101,7 +109,12 @@ int arguments_parse(int argc, char *argv[], Arguments *ret) {
                         return usage_error("--log-level takes err, warning, notice, info or debug.");
         }
 
+        if (check_store && restore)
+                return usage_error("--check-store and --restore exclude one another.");
+
         arguments.session = session;
+        arguments.check_store = g_steal_pointer(&check_store);
+        arguments.restore = g_steal_pointer(&restore);
         arguments.config_given = config != NULL;
         arguments.config = config ? absolute(config) : default_config(session);
         arguments.state_dir = state_dir ? absolute(state_dir) : default_state_dir(session);

@@ -11,6 +11,7 @@ typedef struct Arguments {
         bool config_given; /* then the file must be there */
         char *config;
         char *state_dir;
+        char *check_store, *restore; /* a file: do this and end */
         int log_level; /* a syslog level, or -EINVAL when not given */
 } Arguments;
 

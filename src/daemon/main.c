@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -194,6 +195,35 @@ static int run(Daemon *d) {
         return 0;
 }
 
+/* -- what ends at once ------------------------------------------------------- */
+
+static int check_store(const char *path) {
+        uint64_t n;
+        int r;
+
+        r = store_check_file(path, &n);
+        if (r >= 0)
+                printf("%s: %" PRIu64 " messages, nothing wrong\n", path, n);
+        return r;
+}
+
+static int restore(Daemon *d) {
+        const char *dir = d->arguments.state_dir;
+        g_autofree char *kept = NULL;
+        uint64_t n;
+        int r;
+
+        r = store_restore(dir, d->arguments.restore, &n, &kept);
+        if (r < 0)
+                return r;
+
+        printf("%" PRIu64 " messages are in %s", n, dir);
+        if (kept)
+                printf(", those of before are kept as %s", kept);
+        printf("\n");
+        return 0;
+}
+
 static int exit_status(int r) {
         if (r == -EPROTONOSUPPORT)
                 return EXIT_NEWER;
@@ -221,5 +251,9 @@ int main(int argc, char *argv[]) {
                 return EXIT_USAGE;
         }
 
+        if (d.arguments.check_store)
+                return exit_status(check_store(d.arguments.check_store));
+        if (d.arguments.restore)
+                return exit_status(restore(&d));
         return exit_status(run(&d));
 }

@@ -27,6 +27,9 @@ typedef struct Spool {
 } Spool;
 
 typedef struct StoreCheck StoreCheck;
+typedef struct StoreBackup StoreBackup;
+
+#define STORE_ROOM_BYTES (1024 * 1024) /* at least, before each pop: design, section 4, Receive */
 
 struct Store {
         char *dir;
@@ -47,6 +50,7 @@ struct Store {
         uint64_t last_id; /* the highest message id that is known to have existed */
         GPtrArray *clients;
         StoreCheck *check;
+        StoreBackup *backup;
         Spool spool;
 };
 

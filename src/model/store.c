@@ -14,7 +14,6 @@
 #include "store-internal.h"
 
 #define STORE_FILE      "store.db"
-#define ROOM_BYTES      (1024 * 1024) /* at least, before each pop: design, section 4, Receive */
 #define BUSY_LIMIT_MSEC 100           /* somebody looks into the file with another program */
 
 static const char *const companions[] = {"-wal", "-shm"};
@@ -326,6 +325,7 @@ Store *store_close(Store *store) {
         if (!store)
                 return NULL;
 
+        store_backup_stop(store);
         if (!store_check_stop(store) && store->db) {
                 int on = 1;
 
@@ -368,5 +368,5 @@ int store_check_room(Store *store) {
         if (fstatvfs(store->dir_fd, &st) < 0)
                 return log_error_errno(errno, "Cannot ask how much room there is in %s", store->dir);
 
-        return (uint64_t) st.f_bavail * st.f_frsize >= ROOM_BYTES ? 0 : -ENOSPC;
+        return (uint64_t) st.f_bavail * st.f_frsize >= STORE_ROOM_BYTES ? 0 : -ENOSPC;
 }

@@ -56,6 +56,23 @@ typedef int (*store_spool_import_t)(const PublicKey *identity, uint64_t timestam
                                     void *userdata);
 int store_spool_import(Store *store, store_spool_import_t import, void *userdata);
 
+/* Begins to write a copy of the store, as of now, to fd (which stays the caller's): a regular file open for
+ * writing. A thread does it; the descriptor of store_backup_fd() becomes readable when it is done. -EBUSY
+ * when one is being made, -EINVAL for another kind of file, -ENOSPC when the state directory has no room for
+ * a second copy. */
+int store_backup_start(Store *store, int fd);
+int store_backup_fd(const Store *store);
+/* Takes the result: 0, -EAGAIN when it is not done yet, another negative errno. */
+int store_backup_finish(Store *store);
+/* Gives it up. */
+void store_backup_stop(Store *store);
+
+/* Reads a file through that a backup wrote. Logs what is wrong with it. */
+int store_check_file(const char *path, uint64_t *ret_messages);
+/* Puts it in the place of the store in state_dir, which no daemon may be using, under a new history id. The
+ * store that was there is kept; *ret_kept is its name, or NULL. Logs its failures. */
+int store_restore(const char *state_dir, const char *path, uint64_t *ret_messages, char **ret_kept);
+
 /* The public key that slot id held last, so that its objects are there before
  * the radio is. Returns 0 or -ENOENT. */
 int store_get_slot(Store *store, const char *id, PublicKey *ret);

@@ -2,6 +2,7 @@
 """The daemon as a service: command line, service manager, reload, the policy
 of the system bus, and a radio on a serial port."""
 
+import json
 import os
 import select
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from gi.repository import GLib
+from gi.repository import Gio, GLib
 
 from fixture import PROPERTIES, ROOT, Case, radio_path
 from programs import TIMEOUT, Daemon, Program, find_program
@@ -140,6 +141,71 @@ class Tests(Case):
         for name, wrong in (("LogLevel", "loud"), ("LogTarget", "printer")):
             self.assert_bus_error("org.freedesktop.DBus.Error.InvalidArgs", set_, name, wrong)
         self.assert_bus_error("org.freedesktop.DBus.Error.PropertyReadOnly", set_, "SyslogIdentifier", "x")
+
+    def test_backup_and_restore(self):
+        """A copy while the daemon runs; put back later it is the history of then, under another id."""
+        client = self.client()
+        sim = self.bed.start_sim()
+        self.bed.start_daemon({"sim": sim})
+        client.wait_for_state("ready")
+        for i in range(20):
+            client.call(radio_path("sim"), "Radio", "SendText", "(ssa{sv})", "Public", f"before {i}", {})
+        path = os.path.join(self.bed.directory, "backup.db")
+        self.bed.ctl("backup", path)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        self.assertEqual(os.path.exists(path + ".part"), False)
+        copied = {m["Text"] for m in client.all_messages()}
+        history = client.get(radio_path("sim"), "Messages", "HistoryId")
+        client.call(radio_path("sim"), "Radio", "SendText", "(ssa{sv})", "Public", "after", {})
+
+        # a pipe could make us wait for ever, a directory is no file; a file that is open for reading only
+        for argument in ("/dev/null", self.bed.directory):
+            fd = os.open(argument, os.O_RDONLY)
+            fds = Gio.UnixFDList.new_from_array([fd])
+            with self.assertRaises(GLib.Error) as caught:
+                client.bus.call_with_unix_fd_list_sync(
+                    "org.meshcored1", ROOT, "org.meshcored1.Manager", "Backup", GLib.Variant("(h)", (0,)), None,
+                    Gio.DBusCallFlags.NONE, -1, fds, None,
+                )  # fmt: skip
+            self.assertIn("InvalidArguments", str(caught.exception))
+
+        check = self.run_daemon("--check-store", path)
+        self.assertEqual((check.returncode, check.stderr), (0, ""))
+        self.assertRegex(check.stdout, r"\d+ messages, nothing wrong")
+        refused = self.run_daemon("--restore", path, "--state-dir", self.bed.state_dir)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("stop it first", refused.stderr)
+
+        self.assertEqual(self.bed.daemon.terminate()[0], 0)
+        self.bed.programs.remove(self.bed.daemon)
+        restored = self.run_daemon("--restore", path, "--state-dir", self.bed.state_dir)
+        self.assertEqual(restored.returncode, 0, restored.stderr)
+        kept = [name for name in os.listdir(self.bed.state_dir) if ".replaced-" in name]
+        self.assertTrue(kept)
+        for name in kept:
+            os.unlink(os.path.join(self.bed.state_dir, name))
+        client.wait_owned(False)
+        self.bed.start_daemon()
+        client.wait_for_state("ready")
+        texts = {m["Text"] for m in client.all_messages()}
+        self.assertLessEqual(copied, texts)
+        self.assertNotIn("after", texts)
+        self.assertNotEqual(client.get(radio_path("sim"), "Messages", "HistoryId"), history)
+
+        lines = self.bed.ctl("export").stdout.splitlines()
+        self.assertEqual([json.loads(line)["Id"] for line in lines], [m["Id"] for m in client.all_messages()])
+        self.assertEqual(self.bed.ctl("export", "--after", str(json.loads(lines[-2])["Id"])).stdout.splitlines(), lines[-1:])
+
+    def test_damaged_backup(self):
+        path = os.path.join(self.bed.directory, "backup.db")
+        for content in (b"", b"nonsense" * 1000, b"SQLite format 3\0" + b"\xff" * 4080):
+            with open(path, "wb") as file:
+                file.write(content)
+            for option in ("--check-store", "--restore"):
+                wrong = self.run_daemon(option, path, "--state-dir", self.bed.state_dir)
+                self.assertEqual(wrong.returncode, 1, content[:16])
+                self.assertNotEqual(wrong.stderr, "")
+        self.assertFalse(os.path.exists(os.path.join(self.bed.state_dir, "store.db")))
 
     @unittest.skipUnless(os.geteuid() == 0, "only root has the names of services")
     def test_sleep(self):
