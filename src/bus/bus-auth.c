@@ -50,6 +50,7 @@ BusAction bus_auth_action(const char *interface, const char *member) {
                         {BUS_CONTACT, "SetPath", BUS_ACTION_CONFIGURE},
                         {BUS_CONTACT, "ResetPath", BUS_ACTION_CONFIGURE},
                         {BUS_CONTACT, "Share", BUS_ACTION_SEND},
+                        {BUS_CONTACT, "DiscoverPath", BUS_ACTION_SEND},
                         {BUS_CONTACT, "Export", BUS_ACTION_READ},
                         {BUS_CONTACT, "ExportCard", BUS_ACTION_READ},
                         {BUS_CONTACT, "Remove", BUS_ACTION_CONFIGURE},
@@ -66,6 +67,19 @@ BusAction bus_auth_action(const char *interface, const char *member) {
                         {BUS_MESSAGE, "Resend", BUS_ACTION_SEND},
                         {BUS_MESSAGE, "Cancel", BUS_ACTION_SEND},
                         {BUS_MESSAGE, "Delete", BUS_ACTION_CONFIGURE},
+                        {BUS_NODE, "Login", BUS_ACTION_CONFIGURE},
+                        {BUS_NODE, "Logout", BUS_ACTION_CONFIGURE},
+                        {BUS_NODE, "GetStatus", BUS_ACTION_SEND},
+                        {BUS_NODE, "GetTelemetry", BUS_ACTION_SEND},
+                        {BUS_NODE, "GetMinMaxAvg", BUS_ACTION_SEND},
+                        {BUS_NODE, "GetAccessList", BUS_ACTION_SEND},
+                        {BUS_NODE, "GetNeighbours", BUS_ACTION_SEND},
+                        {BUS_NODE, "GetOwner", BUS_ACTION_SEND},
+                        {BUS_NODE, "GetRegions", BUS_ACTION_SEND},
+                        {BUS_NODE, "GetBasic", BUS_ACTION_SEND},
+                        {BUS_NODE, "Command", BUS_ACTION_CONFIGURE},
+                        {BUS_NODE, "Request", BUS_ACTION_CONFIGURE},
+                        {BUS_REQUEST, "Cancel", BUS_ACTION_READ},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bus-internal.h"
+#include "bus-node.h"
 
 /* The objects of one radio on a connection: its own interfaces are
  * registered, contacts, channels and messages are looked up when somebody asks. */
@@ -82,6 +82,13 @@ static char **take_paths(GPtrArray *paths) {
         return (char **) g_ptr_array_free(paths, false);
 }
 
+static int find_node(sd_bus *conn, const char *path, const char *interface, void *userdata, void **ret_found,
+                     sd_bus_error *error) {
+        int r = find_contact(conn, path, interface, userdata, ret_found, error);
+
+        return r > 0 && !bus_contact_is_node(((BusContact *) *ret_found)->contact) ? 0 : r;
+}
+
 static int enumerate_contacts(sd_bus *conn, const char *prefix, void *userdata, char ***ret_nodes,
                               sd_bus_error *error) {
         BusRadio *self = userdata;
@@ -145,16 +152,27 @@ static int add_interface(BusRadio *self, const char *interface, const sd_bus_vta
         return 0;
 }
 
+static int add_fallback(BusRadio *self, const char *kind, const char *interface, const sd_bus_vtable *vtable,
+                        sd_bus_object_find_t find) {
+        g_autofree char *prefix = g_strconcat(self->path, "/", kind, NULL);
+        sd_bus_slot *slot;
+        int r;
+
+        r = sd_bus_add_fallback_vtable(self->bus->conn, &slot, prefix, interface, vtable, find, self);
+        if (r >= 0)
+                g_ptr_array_add(self->slots, slot);
+        return r;
+}
+
 static int add_children(BusRadio *self, const char *kind, const char *interface, const sd_bus_vtable *vtable,
                         sd_bus_object_find_t find, sd_bus_node_enumerator_t enumerate) {
         g_autofree char *prefix = g_strconcat(self->path, "/", kind, NULL);
         sd_bus_slot *slot;
         int r;
 
-        r = sd_bus_add_fallback_vtable(self->bus->conn, &slot, prefix, interface, vtable, find, self);
+        r = add_fallback(self, kind, interface, vtable, find);
         if (r < 0)
                 return r;
-        g_ptr_array_add(self->slots, slot);
 
         r = sd_bus_add_node_enumerator(self->bus->conn, &slot, prefix, enumerate, self);
         if (r < 0)
@@ -176,6 +194,8 @@ int bus_radio_export(BusRadio *self) {
         if (r >= 0)
                 r = add_children(self, "contact", BUS_CONTACT, bus_contact_vtable, find_contact,
                                  enumerate_contacts);
+        if (r >= 0)
+                r = add_fallback(self, "contact", BUS_NODE, bus_node_vtable, find_node);
         if (r >= 0)
                 r = add_children(self, "channel", BUS_CHANNEL, bus_channel_vtable, find_channel,
                                  enumerate_channels);

@@ -30,6 +30,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
 #define BUS_CHANNEL  "org.meshcored1.Channel"
 #define BUS_MESSAGES "org.meshcored1.Messages"
 #define BUS_MESSAGE  "org.meshcored1.Message"
+#define BUS_NODE     "org.meshcored1.Node"
+#define BUS_REQUEST  "org.meshcored1.Request"
 
 /* Most messages of a radio that are announced as objects. */
 #define BUS_WINDOW_MAX 256
@@ -95,14 +97,16 @@ struct Bus {
         void *ready_userdata;
         GPtrArray *slots;
         GPtrArray *radios;
-        GHashTable *uids;    /* unique name → uid; a unique name never has another owner */
-        GQueue callers;      /* BusCaller */
-        GQueue checks;       /* Check of bus-auth.c: calls that polkit is asked about */
-        uint64_t n_checks;   /* ever */
-        GQueue inhibitions;  /* BusInhibition */
-        int sleep_delay;     /* logind waits for us while it is open; negative: it does not */
-        GQueue changes;      /* in order of the first change */
-        GHashTable *changed; /* path → link in changes */
+        GHashTable *uids;     /* unique name → uid; a unique name never has another owner */
+        GQueue callers;       /* BusCaller */
+        GQueue checks;        /* Check of bus-auth.c: calls that polkit is asked about */
+        uint64_t n_checks;    /* ever */
+        GQueue inhibitions;   /* BusInhibition */
+        int sleep_delay;      /* logind waits for us while it is open; negative: it does not */
+        GHashTable *requests; /* path → BusRequest */
+        uint64_t n_requests;  /* ever without a token */
+        GQueue changes;       /* in order of the first change */
+        GHashTable *changed;  /* path → link in changes */
         sd_event_source *flush;
         sd_event_source *exit;
         sd_event_source *backup; /* one is being made */
@@ -155,6 +159,7 @@ extern const sd_bus_vtable bus_contacts_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_channels_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_messages_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_contact_vtable[];  /* BusContact */
+extern const sd_bus_vtable bus_node_vtable[];     /* BusContact */
 extern const sd_bus_vtable bus_channel_vtable[];  /* BusChannel */
 extern const sd_bus_vtable bus_message_vtable[];  /* BusMessage */
 
@@ -167,6 +172,8 @@ void bus_emit_state_changed(BusRadio *self, RadioState from, RadioState to, Radi
 void bus_emit_identity_changed(BusRadio *self, const PublicKey *from, const PublicKey *to);
 void bus_emit_advert_heard(BusRadio *self, const Contact *contact, bool stored);
 void bus_emit_full(BusRadio *self);
+void bus_emit_node_result(BusRadio *self, const PublicKey *key, const NodeAnswer *answer);
+void bus_node_changed(BusRadio *self, const PublicKey *key, unsigned what); /* NodeChange */
 void bus_emit_pending_removed(BusRadio *self, const Contact *contact);
 void bus_emit_received(BusRadio *self, const Message *message);
 void bus_emit_message_state(BusRadio *self, const Message *message);
@@ -297,6 +304,8 @@ typedef enum BusWait {
 int bus_caller_new(Bus *bus, sd_bus_message *call, BusCaller **ret, sd_bus_error *error);
 BusCaller *bus_caller_free(BusCaller *caller);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusCaller, bus_caller_free)
+/* gone runs when the caller left the bus before it was answered. */
+void bus_caller_set_gone(BusCaller *caller, void (*gone)(void *userdata), void *userdata);
 /* The call to answer; NULL when the caller or the connection is gone. */
 sd_bus_message *bus_caller_call(BusCaller *caller);
 Bus *bus_caller_bus(BusCaller *caller);
@@ -307,6 +316,13 @@ void bus_callers_message_changed(BusRadio *radio, const Message *message);
 void bus_callers_radio_gone(BusRadio *radio);
 /* The connection goes: with answer, waiting calls are told; otherwise they are dropped. */
 void bus_callers_detach(Bus *bus, bool answer);
+
+/* -- bus-request.c, bus-node.c: what is asked of other nodes ------------------- */
+
+int bus_requests_export(Bus *bus);
+/* The connection goes: all are given up. After bus_callers_detach(). */
+void bus_requests_detach(Bus *bus);
+int bus_method_discover_path(sd_bus_message *call, void *userdata, sd_bus_error *error); /* BusContact */
 
 /* -- bus-list.c ---------------------------------------------------------------- */
 

@@ -16,6 +16,9 @@ struct BusCaller {
         BusRadio *radio;
         uint64_t message;
         BusWait wait;
+
+        void (*gone)(void *userdata);
+        void *gone_userdata;
 };
 
 BusCaller *bus_caller_free(BusCaller *caller) {
@@ -36,9 +39,17 @@ static int on_vanished(sd_bus_track *track, void *userdata) {
         /* One that waits for the radio still counts until the radio is done with it. */
         if (caller->radio)
                 bus_caller_free(caller);
-        else
+        else {
                 caller->call = sd_bus_message_unref(caller->call);
+                if (caller->gone)
+                        caller->gone(caller->gone_userdata);
+        }
         return 1;
+}
+
+void bus_caller_set_gone(BusCaller *caller, void (*gone)(void *userdata), void *userdata) {
+        caller->gone = gone;
+        caller->gone_userdata = userdata;
 }
 
 static unsigned count_callers(Bus *bus, uid_t uid) {

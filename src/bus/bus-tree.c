@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bus-internal.h"
+#include "bus-node.h"
 #include "log.h"
 
 /* Follows the radios and their identities, and says on the bus what happens to
@@ -7,6 +7,7 @@
 
 static const char *const radio_interfaces[] = {BUS_RADIO, BUS_CONTACTS, BUS_CHANNELS, BUS_MESSAGES, NULL};
 static const char *const contact_interfaces[] = {BUS_CONTACT, NULL};
+static const char *const node_interfaces[] = {BUS_CONTACT, BUS_NODE, NULL};
 static const char *const channel_interfaces[] = {BUS_CHANNEL, NULL};
 static const char *const message_interfaces[] = {BUS_MESSAGE, NULL};
 
@@ -90,6 +91,24 @@ void bus_radio_refresh_window(BusRadio *self) {
 
 /* -- what happens in an identity ----------------------------------------------- */
 
+static const char *const *interfaces_of(const Contact *contact) {
+        return bus_contact_is_node(contact) ? node_interfaces : contact_interfaces;
+}
+
+/* Node comes and goes with the type. */
+static void contact_type_changed(BusRadio *self, const Contact *contact) {
+        g_autofree char *path = bus_path_contact(self, &contact->key);
+        int r;
+
+        if (!bus_can_emit(self->bus))
+                return;
+        r = bus_contact_is_node(contact)
+                            ? sd_bus_emit_interfaces_added(self->bus->conn, path, BUS_NODE, NULL)
+                            : sd_bus_emit_interfaces_removed(self->bus->conn, path, BUS_NODE, NULL);
+        if (r < 0)
+                bus_give_up(self->bus, r, "Cannot tell that a contact is another kind of node");
+}
+
 static void on_contact_added(Identity *identity, Contact *contact, void *userdata) {
         BusRadio *self = userdata;
         g_autofree char *path = bus_path_contact(self, &contact->key);
@@ -105,6 +124,8 @@ static void on_contact_added(Identity *identity, Contact *contact, void *userdat
 static void on_contact_changed(Identity *identity, Contact *contact, ContactChange what, void *userdata) {
         BusRadio *self = userdata;
 
+        if (what & CONTACT_CHANGED_TYPE)
+                contact_type_changed(self, contact);
         bus_queue_contact(self, contact, what);
         if (what & CONTACT_CHANGED_ON_RADIO)
                 queue_self(self, BUS_CONTACTS, "OnRadio");
@@ -114,7 +135,7 @@ static void on_contact_removed(Identity *identity, Contact *contact, void *userd
         BusRadio *self = userdata;
         g_autofree char *path = bus_path_contact(self, &contact->key);
 
-        bus_emit_removed(self->bus, path, contact_interfaces);
+        bus_emit_removed(self->bus, path, interfaces_of(contact));
         queue_self(self, BUS_CONTACTS, "Count");
         if (contact->on_radio)
                 queue_self(self, BUS_CONTACTS, "OnRadio");
@@ -241,7 +262,7 @@ static void for_contacts_and_channels(BusRadio *self, announce_t function) {
         while (g_hash_table_iter_next(&iter, NULL, &contact)) {
                 g_autofree char *path = bus_path_contact(self, &((const Contact *) contact)->key);
 
-                function(self, path, contact_interfaces);
+                function(self, path, interfaces_of(contact));
         }
 
         for (unsigned slot = 0; slot < IDENTITY_SLOTS_MAX; slot++) {
@@ -430,6 +451,20 @@ static void on_contacts_full(Radio *radio, void *userdata) {
                 bus_emit_full(self);
 }
 
+static void on_node_changed(Radio *radio, const PublicKey *key, unsigned what, void *userdata) {
+        BusRadio *self = bus_find_radio(userdata, radio);
+
+        if (self)
+                bus_node_changed(self, key, what);
+}
+
+static void on_node_answered(Radio *radio, const PublicKey *key, const NodeAnswer *answer, void *userdata) {
+        BusRadio *self = bus_find_radio(userdata, radio);
+
+        if (self)
+                bus_emit_node_result(self, key, answer);
+}
+
 const RadioObserver bus_radio_observer = {
                 .added = on_added,
                 .removed = on_removed,
@@ -440,4 +475,6 @@ const RadioObserver bus_radio_observer = {
                 .identity_changed = on_identity_changed,
                 .advert_heard = on_advert_heard,
                 .contacts_full = on_contacts_full,
+                .node_changed = on_node_changed,
+                .node_answered = on_node_answered,
 };

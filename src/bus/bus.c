@@ -157,7 +157,11 @@ static int export_root(Bus *bus) {
                 return r;
 
         r = sd_bus_add_object_vtable(bus->conn, &slot, BUS_LOG_PATH, BUS_LOG, bus_log_vtable, NULL);
-        return keep(bus, slot, r);
+        r = keep(bus, slot, r);
+        if (r < 0)
+                return r;
+
+        return bus_requests_export(bus);
 }
 
 int bus_attach(Bus *bus, sd_bus *conn) {
@@ -183,6 +187,7 @@ int bus_attach(Bus *bus, sd_bus *conn) {
 void bus_detach(Bus *bus) {
         bus->owned = false;
         bus_callers_detach(bus, false);
+        bus_requests_detach(bus);
         bus_checks_detach(bus, false);
         bus_sleep_forget(bus);
         bus_changes_clear(bus);
@@ -266,6 +271,7 @@ Bus *bus_new_detached(sd_event *event, Manager *manager, BusKind kind) {
                         .slots = g_ptr_array_new_with_free_func(slot_free),
                         .radios = g_ptr_array_new_with_free_func(radio_free),
                         .uids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+                        .requests = g_hash_table_new(g_str_hash, g_str_equal),
                         .callers = G_QUEUE_INIT,
                         .checks = G_QUEUE_INIT,
                         .inhibitions = G_QUEUE_INIT,
@@ -317,6 +323,7 @@ Bus *bus_free(Bus *bus) {
         g_ptr_array_unref(bus->radios);
         g_ptr_array_unref(bus->slots);
         g_hash_table_unref(bus->uids);
+        g_hash_table_unref(bus->requests);
         g_hash_table_unref(bus->changed);
         sd_event_source_disable_unref(bus->flush);
         sd_event_source_disable_unref(bus->retry);

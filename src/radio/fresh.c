@@ -97,6 +97,10 @@ static void refresh_contact(Fresh *fresh, const PublicKey *key, unsigned why) {
         refresh_next(fresh);
 }
 
+void fresh_contact(Fresh *fresh, const PublicKey *key) {
+        refresh_contact(fresh, key, REFRESH_PATH);
+}
+
 /* Heard, and not stored by the radio: pending, unless our book has it. There the news goes, but for
  * what the advert cannot know. */
 static void new_advert(Fresh *fresh, const Frame *frame) {

@@ -20,6 +20,7 @@ typedef struct Delivery Delivery;
 typedef struct Hotplug Hotplug;
 typedef struct Requests Requests;
 typedef struct Inhibitions Inhibitions;
+typedef struct Nodes Nodes;
 
 #define APP_NAME            "meshcored" /* as the radio's log shows us */
 #define RESET_TOKEN_SIZE    8           /* bytes, shown as hex */
@@ -71,6 +72,7 @@ struct Radio {
         Receive *receive;
         Delivery *delivery;
         Requests *requests;
+        Nodes *nodes;
         GQueue pings; /* refused ones, to be told at the next turn */
 
         Bond *bond;           /* of TRANSPORT_BLE */
@@ -91,6 +93,7 @@ typedef struct RadioTiming {
         uint64_t resume_wait_usec;   /* the same for a try before a restart or a lost answer; 8 s */
         uint64_t busy_wait_usec;     /* the radio has no packet free; 1 s */
         uint64_t flood_advert_usec;  /* between two floods of our advert; 5 min */
+        uint64_t node_wait_usec;     /* for another node's answer, at least; 4 s */
 } RadioTiming;
 extern RadioTiming radio_timing;
 
@@ -182,6 +185,8 @@ void fresh_start(Fresh *fresh);
 void fresh_stop(Fresh *fresh);
 /* A push or stray response that is about contacts. */
 void fresh_frame(Fresh *fresh, const Frame *frame);
+/* Fetches the contact again: its path may be another one. */
+void fresh_contact(Fresh *fresh, const PublicKey *key);
 /* Asks the radio what a channel slot holds, then radio_release_slot(). */
 void fresh_read_slot(Fresh *fresh, unsigned slot);
 
@@ -232,6 +237,19 @@ void delivery_path_displaced(Delivery *delivery, const PublicKey *peer);
 /* No further tries. */
 OutcomeCode delivery_cancel(Delivery *delivery, uint64_t id, Outcome *ret_outcome);
 void delivery_confirmed(Delivery *delivery, const uint8_t ack[4], uint32_t round_trip_ms);
+
+/* -- node-queue.c, node-run.c: what is asked of other nodes -- */
+Nodes *nodes_new(Radio *radio);
+Nodes *nodes_free(Nodes *nodes);
+void nodes_start(Nodes *nodes); /* ready */
+/* The link is gone, or about to be used for something else: all ends. */
+void nodes_stop(Nodes *nodes);
+/* The identity goes, and with it what is known of its nodes. */
+void nodes_unload(Nodes *nodes);
+/* A push that may be an answer. Returns whether somebody waited for it. */
+bool nodes_frame(Nodes *nodes, const Frame *frame);
+/* A text of a node's command line, stored already. */
+void nodes_cli_reply(Nodes *nodes, const Frame *frame);
 
 /* -- translate.c: wire → model; the only place that knows both -- */
 Contact *translate_contact(const Frame *frame); /* FRAME_CONTACT, FRAME_NEW_ADVERT */

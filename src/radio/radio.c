@@ -35,6 +35,7 @@ RadioTiming radio_timing = {
                 .resume_wait_usec = 8 * USEC_PER_SEC,
                 .busy_wait_usec = USEC_PER_SEC,
                 .flood_advert_usec = 5 * USEC_PER_MINUTE,
+                .node_wait_usec = 4 * USEC_PER_SEC,
 };
 
 static const char *const state_names[_RADIO_STATE_MAX] = {
@@ -168,6 +169,7 @@ static void radio_unload_identity(Radio *radio) {
 
         if (o && o->identity_unloading)
                 o->identity_unloading(radio, userdata);
+        nodes_unload(radio->nodes);
         delivery_unload(radio->delivery);
         radio_flush(radio);
         radio->pending = pending_free(radio->pending);
@@ -248,7 +250,7 @@ static void session_unsolicited(Session *session, const Frame *frame, Slice raw,
         else if (frame->kind == FRAME_SEND_CONFIRMED)
                 delivery_confirmed(radio->delivery, frame->send_confirmed.ack,
                                    frame->send_confirmed.round_trip_ms);
-        else
+        else if (!nodes_frame(radio->nodes, frame))
                 fresh_frame(radio->fresh, frame);
 }
 
@@ -465,6 +467,7 @@ static void radio_drop_link(Radio *radio) {
         receive_stop(radio->receive);
         delivery_stop(radio->delivery);
         requests_stop(radio->requests);
+        nodes_stop(radio->nodes);
         radio->changing_slot = -1;
         radio_flush(radio);
 }
@@ -547,6 +550,7 @@ void radio_enter_state(Radio *radio, RadioState next, RadioReason reason) {
                                         "the radio's clock is %" PRIi64 " s ahead of ours",
                                         radio->info.clock_skew_usec / (int64_t) USEC_PER_SEC);
                 delivery_start(radio->delivery);
+                nodes_start(radio->nodes);
                 break;
         default:
                 g_assert_not_reached();
@@ -687,6 +691,7 @@ Radio *radio_new(Manager *manager, RadioSettings *settings) {
         radio->receive = receive_new(radio);
         radio->delivery = delivery_new(radio);
         radio->requests = requests_new(radio);
+        radio->nodes = nodes_new(radio);
         radio->changing_slot = -1;
         radio_init_bond(radio);
 
@@ -704,6 +709,7 @@ Radio *radio_free(Radio *radio) {
         radio_cancel_pings(radio);
         radio->requests = requests_free(radio->requests);
         radio_unload_identity(radio);
+        radio->nodes = nodes_free(radio->nodes);
         sync_free(radio->sync);
         fresh_free(radio->fresh);
         receive_free(radio->receive);

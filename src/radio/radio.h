@@ -12,6 +12,7 @@
 #include "outcome.h"
 #include "settings.h"
 
+typedef struct NodeAnswer NodeAnswer; /* node-answer.h */
 typedef struct Radio Radio;
 
 /* Design, section 3. Ordered: "is this allowed now" is one comparison. */
@@ -129,6 +130,10 @@ typedef struct RadioObserver {
          * pending advert) and borrowed for the call. */
         void (*advert_heard)(Radio *radio, const Contact *contact, bool stored, void *userdata);
         void (*contacts_full)(Radio *radio, void *userdata);
+        /* radio_node_state() of this contact is another one; what: NodeChange. */
+        void (*node_changed)(Radio *radio, const PublicKey *key, unsigned what, void *userdata);
+        /* A node answered somebody; borrowed. */
+        void (*node_answered)(Radio *radio, const PublicKey *key, const NodeAnswer *answer, void *userdata);
 } RadioObserver;
 
 const char *radio_id(const Radio *radio);

@@ -140,8 +140,12 @@ static int receive_keep(Receive *rx, const Frame *frame, Slice raw) {
         int r, k;
 
         r = receive_commit(radio->identity, frame, raw, now);
-        if (r >= 0)
+        if (r >= 0) {
+                if (frame && frame->kind == FRAME_CONTACT_MESSAGE &&
+                    frame->message.text_type == TEXT_CLI_DATA)
+                        nodes_cli_reply(radio->nodes, frame);
                 return 0;
+        }
 
         radio_log(radio, LOG_ERR, r, "cannot commit a message, putting it into the spool");
         k = store_spool_append(manager_store(radio->manager), identity_key(radio->identity), now, raw);

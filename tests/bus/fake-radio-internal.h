@@ -25,6 +25,7 @@ struct Radio {
         Pending *pending;
         GQueue pings;
         GQueue requests;
+        GQueue node_requests;
 };
 
 typedef struct Ping {

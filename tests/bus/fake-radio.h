@@ -7,6 +7,7 @@
 #include "channels-api.h"
 #include "contacts-api.h"
 #include "manager.h"
+#include "node-api.h"
 
 /* Adds a radio; its identity, if any, is told as loaded. */
 Radio *fake_radio_add(Manager *manager, const char *id, const PublicKey *key);
@@ -37,6 +38,17 @@ void fake_radio_answer(Radio *radio, OutcomeCode code);
 void fake_radio_answer_card(Radio *radio, const void *packet, size_t size, const char *uri);
 /* To be changed by the test, which then calls fake_radio_notify(). */
 AutoAdd *fake_radio_auto_add(Radio *radio);
+
+/* Questions to other nodes that wait: how many, the oldest, whether it was cancelled; and what befalls it. A
+ * cancelled one is to be answered with OUTCOME_CANCELLED. */
+unsigned fake_radio_n_node_requests(Radio *radio);
+const NodeQuery *fake_radio_node_query(Radio *radio);
+bool fake_radio_node_cancelled(Radio *radio);
+void fake_radio_run_node_request(Radio *radio);
+void fake_radio_answer_node(Radio *radio, OutcomeCode code, NodeAnswer *answer);
+/* Of all nodes; then tell. */
+NodeState *fake_radio_node_state(void);
+void fake_radio_tell_node(Radio *radio, const PublicKey *key, unsigned what);
 
 /* A text on its way. */
 void fake_radio_move_message(Radio *radio, uint64_t id, MessageState state, const char *error);

@@ -197,20 +197,35 @@ static void read_live(Fixture *f, Parser *p, const char *path) {
         parse(p, xml);
 }
 
+static sd_bus_message *fixture_new_status_call(Fixture *f, const char *contact) {
+        sd_bus_message *call = fixture_new_call(f, contact, BUS_NODE, "GetStatus");
+
+        ck_assert_int_ge(sd_bus_message_append(call, "a{sv}", 0), 0);
+        return call;
+}
+
 START_TEST(xml_and_vtables_agree) {
         g_autoptr(Fixture) f = fixture_new();
         g_autoptr(GPtrArray) promised = read_promised();
         g_autofree char *message = NULL, *contact = NULL;
+        g_autoptr(Contact) repeater = test_contact(2, "Ann");
+        g_autoptr(sd_bus_message) status = NULL;
         PublicKey key = test_key(2);
         Parser live = {
                         .members = g_ptr_array_new_with_free_func(g_free),
                         .only = "org.meshcored1.",
         };
 
-        fixture_add_contact(f, 2, "Ann");
+        repeater->type = CONTACT_REPEATER;
+        ck_assert_int_ge(identity_put_contact(fixture_identity(f), repeater), 0);
         fixture_add_channel(f, 3, "#test", 7);
         message = g_strdup_printf(RADIO_PATH "/message/%" PRIu64, fixture_receive(f, 2, "hi"));
         contact = g_strdup_printf(RADIO_PATH "/contact/%s", key_to_text(&key).text);
+
+        fixture_call_async(f, fixture_new_status_call(f, contact), &status);
+        fixture_run(f);
+        read_live(f, &live, BUS_ROOT "/request/1");
+        fake_radio_answer_node(f->radio, OUTCOME_TIMEOUT, NULL);
 
         read_live(f, &live, BUS_ROOT);
         read_live(f, &live, RADIO_PATH);

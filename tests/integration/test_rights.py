@@ -102,11 +102,21 @@ class Tests(Case):
         message = root.call(paths["org.meshcored1.Channel"], "Channel", "SendText", "(sa{sv})", "hello", {})
         return {**paths, "org.meshcored1.Message": message}
 
+    @staticmethod
+    def methods():
+        """All but those of a Request, which is there only while somebody waits: see the cases of module node."""
+        return [m for m in rights.methods() if m.interface != "org.meshcored1.Request"]
+
+    @staticmethod
+    def stop_first(methods):
+        """What asks the mesh has its answer at once while the radio is stopped."""
+        return sorted(methods, key=lambda m: m.short != "Radio.Stop")
+
     def test_every_method(self):
         root = self.start_system()
         member, stranger = self.client_as(MEMBER), self.client_as(STRANGER)
         paths = self.all_objects(root)
-        methods = rights.methods()
+        methods = self.methods()
         self.assertGreater(len(methods), 10)
         self.assertLessEqual({m.interface for m in methods}, set(paths))
         table = {m.short: [m.action] for m in methods}
@@ -140,7 +150,7 @@ class Tests(Case):
             if m.action == "administer":
                 self.assertEqual(self.outcome(member, m, paths[m.interface]), ACCESS_DENIED, m.short)
 
-        for m in methods:
+        for m in self.stop_first(methods):
             # again each time: it may just have been deleted
             paths = {**paths, **self.all_objects(root)}
             self.assertNotIn(self.outcome(root, m, paths[m.interface]), (ACCESS_DENIED, INTERACTIVE), m.short)
@@ -152,7 +162,7 @@ class Tests(Case):
         root = self.start_system()
         self.start_polkit()
         member = self.client_as(MEMBER)
-        for m in rights.methods():
+        for m in self.stop_first(self.methods()):
             paths = self.all_objects(root)
             self.assertNotIn(self.outcome(member, m, paths[m.interface]), (ACCESS_DENIED, INTERACTIVE), m.short)
 

@@ -1,0 +1,643 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+#include <syslog.h>
+
+#include "clock.h"
+#include "contact-internal.h"
+#include "macros.h"
+#include "node-internal.h"
+#include "utf8.h"
+
+/* One job from its command to the node's answer. */
+
+#define MARGIN_NUM    5 /* 5/4 of the radio's estimate, wire reference 7.5 */
+#define MARGIN_DEN    4
+#define BUSY_TRIES    10
+#define PAGES_MAX     256
+#define PAGE_TRIES    2
+#define PAGE_COUNT    40 /* more than fit into one answer */
+#define PREFIX_LENGTH 8
+#define LEVEL_BINARY  7 /* SEND_BINARY_REQ */
+#define LIST_MAX      4096
+
+static void job_send(Job *job);
+static void job_restore_later(Job *job);
+
+const char *job_what(const Job *job) {
+        static const char *const texts[_NODE_OPERATION_MAX] = {
+                        [NODE_OPERATION_LOGIN] = "cannot log in",
+                        [NODE_OPERATION_LOGOUT] = "cannot log out",
+                        [NODE_OPERATION_STATUS] = "cannot get the status",
+                        [NODE_OPERATION_TELEMETRY] = "cannot get the telemetry",
+                        [NODE_OPERATION_MIN_MAX_AVG] = "cannot get the minima and maxima",
+                        [NODE_OPERATION_ACCESS_LIST] = "cannot get the access list",
+                        [NODE_OPERATION_NEIGHBOURS] = "cannot get the neighbours",
+                        [NODE_OPERATION_OWNER] = "cannot get the owner",
+                        [NODE_OPERATION_REGIONS] = "cannot get the regions",
+                        [NODE_OPERATION_BASIC] = "cannot get the basic information",
+                        [NODE_OPERATION_COMMAND] = "cannot run the command",
+                        [NODE_OPERATION_REQUEST] = "the request failed",
+                        [NODE_OPERATION_PATH] = "cannot find the path",
+        };
+
+        return texts[job->query.operation];
+}
+
+/* -- before it is queued --------------------------------------------------------- */
+
+static OutcomeCode check_size(const char *what, size_t size, size_t min, size_t max, Outcome *ret) {
+        if (size >= min && size <= max)
+                return OUTCOME_OK;
+        return outcome_set(ret, OUTCOME_INVALID_ARGUMENTS, "%s has %zu bytes instead of %zu to %zu", what,
+                           size, min, max);
+}
+
+OutcomeCode job_check(Radio *radio, const NodeQuery *query, Outcome *ret) {
+        if (!identity_get_contact(radio->identity, &query->key))
+                return outcome_set(ret, OUTCOME_NOT_FOUND, "there is no such contact");
+
+        switch (query->operation) {
+        case NODE_OPERATION_LOGIN:
+                return check_size("the password", strlen(query->text), 0, NODE_PASSWORD_MAX, ret);
+        case NODE_OPERATION_COMMAND:
+                return check_size("the command", strlen(query->text), 1, NODE_COMMAND_MAX, ret);
+        case NODE_OPERATION_REQUEST:
+                return check_size("the request", query->data.size, 1, NODE_REQUEST_MAX, ret);
+        case NODE_OPERATION_MIN_MAX_AVG:
+                if (query->start_secs_ago <= query->end_secs_ago)
+                        return outcome_set(ret, OUTCOME_INVALID_ARGUMENTS,
+                                           "the span must begin before it ends");
+                return OUTCOME_OK;
+        case NODE_OPERATION_NEIGHBOURS:
+                if (query->order >= _NEIGHBOUR_ORDER_MAX || query->prefix_length > PUBLIC_KEY_SIZE)
+                        return outcome_set(
+                                        ret, OUTCOME_INVALID_ARGUMENTS,
+                                        "the prefix has at most %d bytes, and the order is newest, oldest, "
+                                        "strongest or weakest",
+                                        PUBLIC_KEY_SIZE);
+                return OUTCOME_OK;
+        default:
+                return OUTCOME_OK;
+        }
+}
+
+/* -- commands ---------------------------------------------------------------------- */
+
+static void job_fail_timeout(Job *job, const char *why) {
+        job_fail(job, OUTCOME_TIMEOUT, "%s", why);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        Job *job = userdata;
+
+        job->timer = sd_event_source_disable_unref(job->timer);
+        job_send(job);
+        return 0;
+}
+
+static void job_arm(Job *job, uint64_t usec, sd_event_time_handler_t handler) {
+        int r;
+
+        job->timer = sd_event_source_disable_unref(job->timer);
+        r = sd_event_add_time_relative(manager_event(job->radio->manager), &job->timer, CLOCK_BOOTTIME, usec,
+                                       0, handler, job);
+        if (r < 0)
+                job_fail(job, OUTCOME_FAILED, "%s", g_strerror(-r));
+}
+
+static void job_refused(Job *job, unsigned error) {
+        NodeOperation operation = job->query.operation;
+        g_auto(Outcome) outcome = {};
+
+        if (error == ERR_TABLE_FULL && ++job->busy < BUSY_TRIES) {
+                job->state = JOB_PAUSING;
+                job_arm(job, radio_timing.busy_wait_usec, on_pause_over);
+                return;
+        }
+        if (error == ERR_UNSUPPORTED_CMD && !job->query.legacy &&
+            (operation == NODE_OPERATION_STATUS || operation == NODE_OPERATION_TELEMETRY)) {
+                job->query.legacy = true;
+                job_send(job);
+                return;
+        }
+        if (error == ERR_NOT_FOUND) {
+                (void) book_note_removed(job->radio, &job->query.key);
+                job_fail(job, OUTCOME_NOT_FOUND, "%s", REMOVED_ELSEWHERE);
+                return;
+        }
+
+        (void) outcome_set_firmware(&outcome, error, job_what(job));
+        job_end(job, &outcome, NULL);
+}
+
+static void job_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Job *job = userdata;
+        bool take_errors = job->take_errors;
+
+        job->calling = job->take_errors = false;
+        if (job->state == JOB_RESTORING && reply->result != SESSION_REPLY) {
+                job_restore_later(job);
+                return;
+        }
+        if (job->state != JOB_RESTORING && job->requests.length == 0) {
+                /* Given up meanwhile. */
+                job_tidy(job);
+                return;
+        }
+
+        switch (reply->result) {
+        case SESSION_REPLY:
+                if (reply->frame->code == RESP_ERR && !take_errors)
+                        job_refused(job, reply->frame->error.code);
+                else
+                        job->step(job, reply->frame);
+                break;
+        case SESSION_MALFORMED:
+                job_fail(job, OUTCOME_FAILED, "the radio's answer makes no sense");
+                break;
+        case SESSION_TIMEOUT:
+                job_fail_timeout(job, "the radio itself did not answer");
+                break;
+        case SESSION_CLOSED:
+                if (job->radio->state == RADIO_STOPPED)
+                        job_fail(job, OUTCOME_CANCELLED, "the radio was stopped");
+                else
+                        job_fail(job, OUTCOME_LINK_LOST, "the link to the radio was lost");
+                break;
+        }
+}
+
+static int job_call(Job *job, const Command *command, job_step_t step) {
+        int r;
+
+        job->step = step;
+        if (!job->radio->session)
+                return -ENOTCONN;
+        r = session_call(job->radio->session, command, job->query.poll ? SESSION_BACKGROUND : SESSION_PERSON,
+                         job_reply, job);
+        job->calling = r >= 0;
+        return r;
+}
+
+/* r: of the encoder. */
+static void job_call_or_fail(Job *job, int r, const Command *command, job_step_t step) {
+        g_auto(Outcome) outcome = {};
+
+        if (r >= 0)
+                r = command_check_size(command, job->radio->info.level);
+        if (r >= 0) {
+                job->state = JOB_CALLING;
+                r = job_call(job, command, step);
+        }
+        if (r < 0) {
+                (void) outcome_set_errno(&outcome, r, job_what(job));
+                job_end(job, &outcome, NULL);
+        }
+}
+
+/* -- on air ------------------------------------------------------------------------ */
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+        Job *job = userdata;
+
+        job->timer = sd_event_source_disable_unref(job->timer);
+        switch (job->query.operation) {
+        case NODE_OPERATION_LOGIN:
+                nodes_login_failed(job, false);
+                job_fail_timeout(job, "no answer in time: the node is out of reach, or the password is "
+                                      "wrong, which "
+                                      "nodes answer by silence");
+                break;
+        case NODE_OPERATION_NEIGHBOURS:
+                if (++job->retries < PAGE_TRIES)
+                        job_send(job);
+                else
+                        job_fail_timeout(job, "no answer in time to one of the pages");
+                break;
+        case NODE_OPERATION_COMMAND:
+                job_fail_timeout(job,
+                                 "no answer in time; some commands have none, and without being logged in as "
+                                 "admin there is never one");
+                break;
+        default:
+                job_fail_timeout(job,
+                                 "no answer in time; the node is out of reach, or does not answer this to "
+                                 "somebody with our rights");
+                break;
+        }
+        return 0;
+}
+
+static void sent(Job *job, const Frame *frame) {
+        uint64_t wait;
+
+        if (frame->kind == FRAME_OK && job->query.operation == NODE_OPERATION_LOGOUT) {
+                g_autoptr(NodeAnswer) answer = node_answer_new(NODE_OPERATION_LOGOUT, false);
+                const Outcome outcome = {};
+
+                nodes_remember(job, answer);
+                job_end(job, &outcome, answer);
+                return;
+        }
+        if (frame->kind != FRAME_SENT) {
+                job_fail(job, OUTCOME_FAILED, "the radio's answer makes no sense");
+                return;
+        }
+
+        memcpy(job->tag, frame->sent.tag, TAG_SIZE);
+        wait = (uint64_t) frame->sent.est_timeout_ms * USEC_PER_MSEC * MARGIN_NUM / MARGIN_DEN;
+        /* The estimate of a text is for an acknowledgement; an answer is another text. */
+        if (job->query.operation == NODE_OPERATION_COMMAND)
+                wait *= 2;
+        wait = MAX(wait, radio_timing.node_wait_usec);
+        job->state = JOB_ON_AIR;
+        job->deadline_usec = clock_realtime_usec() + wait;
+        job_changed(job);
+        job_arm(job, wait, on_deadline);
+}
+
+/* -- anonymous requests: answered only when they come direct, wire reference 6.9 -- */
+
+static AnonRequestType anon_type(NodeOperation operation) {
+        switch (operation) {
+        case NODE_OPERATION_REGIONS:
+                return ANON_REGIONS;
+        case NODE_OPERATION_OWNER:
+                return ANON_OWNER;
+        default:
+                return ANON_BASIC;
+        }
+}
+
+static void send_anon(Job *job, const Path *path) {
+        Command command;
+        int r = command_send_anon_req(&command, &job->query.key, anon_type(job->query.operation), path);
+
+        job_call_or_fail(job, r, &command, sent);
+}
+
+static void path_was_lent(Job *job, const Frame *frame) {
+        const Path neighbour = path_from_length(0, job->radio->info.level);
+
+        send_anon(job, &neighbour);
+}
+
+static void got_record(Job *job, const Frame *frame) {
+        g_autoptr(Contact) contact = NULL;
+        g_autofree char *name = NULL;
+        ContactRecord record;
+        Command command;
+        int r;
+
+        if (frame->kind != FRAME_CONTACT) {
+                job_fail(job, OUTCOME_FAILED, "the radio's answer makes no sense");
+                return;
+        }
+        if (frame->contact.path.known) {
+                send_anon(job, &frame->contact.path);
+                return;
+        }
+
+        contact = translate_contact(frame);
+        translate_record(contact, &record);
+        name = g_strndup((const char *) frame->contact.name.data, frame->contact.name.size);
+        record.name = name;
+        record.path_len = 0;
+        r = command_add_update_contact(&command, &record);
+        if (r >= 0)
+                job->path_lent = true;
+        job_call_or_fail(job, r, &command, path_was_lent);
+}
+
+static void send_get_record(Job *job) {
+        Command command;
+        int r = command_get_contact_by_key(&command, &job->query.key);
+
+        job_call_or_fail(job, r, &command, got_record);
+}
+
+/* -- giving the path back ------------------------------------------------------------ */
+
+/* At the next start. */
+static void job_restore_later(Job *job) {
+        g_hash_table_add(job->radio->nodes->lent, g_memdup2(&job->query.key, sizeof(PublicKey)));
+        job_free(job);
+}
+
+static void restored(Job *job, const Frame *frame) {
+        job->path_lent = false;
+        fresh_contact(job->radio->fresh, &job->query.key);
+        job_free(job);
+}
+
+static void look_before_restoring(Job *job, const Frame *frame) {
+        Command command;
+
+        /* Gone, or it has another path by now, which is none of ours. */
+        if (frame->kind != FRAME_CONTACT || !frame->contact.path.known || frame->contact.path.hops > 0) {
+                restored(job, frame);
+                return;
+        }
+
+        (void) command_reset_path(&command, &job->query.key);
+        job->take_errors = true;
+        if (job_call(job, &command, restored) < 0)
+                job_restore_later(job);
+}
+
+void job_restore(Job *job) {
+        Command command;
+
+        job->state = JOB_RESTORING;
+        (void) command_get_contact_by_key(&command, &job->query.key);
+        job->take_errors = true;
+        if (!job->radio->nodes->started || job_call(job, &command, look_before_restoring) < 0)
+                job_restore_later(job);
+}
+
+/* -- the command line of a node ------------------------------------------------------- */
+
+/* Wire reference 6.6: servers repeat two characters before a bar. */
+static void send_command(Job *job) {
+        static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        Nodes *nodes = job->radio->nodes;
+        g_autofree char *text = NULL;
+        Command command;
+        unsigned n;
+        int r;
+
+        n = nodes->last_tag++ % (36 * 36);
+        job->cli_tag[0] = digits[n / 36];
+        job->cli_tag[1] = digits[n % 36];
+        text = strlen(job->query.text) >= 2 ? g_strdup_printf("%s|%s", job->cli_tag, job->query.text)
+                                            : g_strdup(job->query.text);
+        nodes->last_timestamp = MAX(radio_clock(job->radio), nodes->last_timestamp + 1);
+        r = command_send_text(&command, TEXT_CLI_DATA, 0, nodes->last_timestamp, job->query.key.bytes, text);
+        node_wipe(g_steal_pointer(&text));
+        job_call_or_fail(job, r, &command, sent);
+        explicit_bzero(&command, sizeof(command));
+}
+
+void nodes_cli_reply(Nodes *nodes, const Frame *frame) {
+        Slice text = frame->message.text;
+
+        for (GList *l = nodes->commands.head; l; l = l->next) {
+                Job *job = l->data;
+                g_autoptr(NodeAnswer) answer = NULL;
+                const Outcome outcome = {};
+
+                if (job->state != JOB_ON_AIR ||
+                    memcmp(job->query.key.bytes, frame->message.sender, KEY_PREFIX_SIZE) != 0)
+                        continue;
+
+                if (text.size >= 3 && text.data[2] == '|') {
+                        /* A late one, to an earlier command. */
+                        if (memcmp(text.data, job->cli_tag, 2) != 0)
+                                return;
+                        text.data += 3;
+                        text.size -= 3;
+                }
+                answer = node_answer_new(NODE_OPERATION_COMMAND, false);
+                node_record_add_text(answer->record, "Text", text.data, text.size);
+                nodes_remember(job, answer);
+                job_end(job, &outcome, answer);
+                return;
+        }
+}
+
+/* -- sending --------------------------------------------------------------------------- */
+
+static bool job_is_anonymous(const Job *job) {
+        switch (job->query.operation) {
+        case NODE_OPERATION_OWNER:
+                return !job->query.in_full;
+        case NODE_OPERATION_REGIONS:
+        case NODE_OPERATION_BASIC:
+                return true;
+        default:
+                return false;
+        }
+}
+
+static void job_send(Job *job) {
+        const PublicKey *key = &job->query.key;
+        bool legacy = job->query.legacy ||
+                      (job->radio->info.level > 0 && job->radio->info.level < LEVEL_BINARY);
+        NeighboursQuery neighbours = {
+                        .count = PAGE_COUNT,
+                        .offset = (uint16_t) job->offset,
+                        .order = (NeighbourOrder) job->query.order,
+                        .prefix_length = job->query.prefix_length ?: PREFIX_LENGTH,
+                        .random = g_random_int(),
+        };
+        Command command;
+        int r;
+
+        if (job->query.operation == NODE_OPERATION_COMMAND) {
+                send_command(job);
+                return;
+        }
+        if (job_is_anonymous(job)) {
+                send_get_record(job);
+                return;
+        }
+
+        switch (job->query.operation) {
+        case NODE_OPERATION_LOGIN:
+                r = command_send_login(&command, key, job->query.text);
+                break;
+        case NODE_OPERATION_LOGOUT:
+                r = command_logout(&command, key);
+                break;
+        case NODE_OPERATION_STATUS:
+                r = legacy ? command_send_status_req(&command, key)
+                           : command_send_binary_req(&command, key, BINARY_STATUS, (Slice){});
+                break;
+        case NODE_OPERATION_TELEMETRY:
+                r = legacy ? command_send_telemetry_req(&command, key)
+                           : command_request_telemetry(&command, key, 0xFF, g_random_int());
+                break;
+        case NODE_OPERATION_MIN_MAX_AVG:
+                r = command_request_mma(&command, key, job->query.start_secs_ago, job->query.end_secs_ago);
+                break;
+        case NODE_OPERATION_ACCESS_LIST:
+                r = command_request_access_list(&command, key);
+                break;
+        case NODE_OPERATION_NEIGHBOURS:
+                r = command_request_neighbours(&command, key, &neighbours);
+                break;
+        case NODE_OPERATION_OWNER:
+                r = command_send_binary_req(&command, key, BINARY_OWNER_INFO, (Slice){});
+                break;
+        case NODE_OPERATION_REQUEST:
+                r = command_send_binary_req(&command, key, job->query.data.data[0],
+                                            (Slice){job->query.data.data + 1, job->query.data.size - 1});
+                break;
+        case NODE_OPERATION_PATH:
+                r = command_send_path_discovery_req(&command, key);
+                break;
+        default:
+                g_assert_not_reached();
+        }
+
+        job_call_or_fail(job, r, &command, sent);
+        explicit_bzero(&command, sizeof(command)); /* a password may be in it */
+}
+
+static void swapped_in(Radio *radio, const Outcome *outcome, void *userdata) {
+        Job *job = userdata;
+
+        job->state = JOB_CALLING;
+        if (job->requests.length == 0)
+                job_tidy(job);
+        else if (outcome->code != OUTCOME_OK)
+                job_end(job, outcome, NULL);
+        else
+                job_send(job);
+}
+
+void job_start(Job *job) {
+        const Contact *contact = identity_get_contact(job->radio->identity, &job->query.key);
+
+        if (!contact) {
+                job_fail(job, OUTCOME_NOT_FOUND, "the contact was removed meanwhile");
+                return;
+        }
+
+        job->type = contact->type;
+        if (contact->on_radio) {
+                job_send(job);
+                return;
+        }
+        job->state = JOB_SWAPPING;
+        contact_swap_in(job->radio, &job->query.key, swapped_in, job);
+}
+
+/* -- answers ---------------------------------------------------------------------------- */
+
+static bool has_prefix(const Job *job, const uint8_t prefix[KEY_PREFIX_SIZE]) {
+        return memcmp(job->query.key.bytes, prefix, KEY_PREFIX_SIZE) == 0;
+}
+
+static void job_answer(Job *job, NodeAnswer *answer) {
+        const Outcome outcome = {};
+
+        if (!answer) {
+                job_fail(job, OUTCOME_FAILED, "the node's answer makes no sense");
+                return;
+        }
+        nodes_remember(job, answer);
+        job_end(job, &outcome, answer);
+        node_answer_unref(answer);
+}
+
+static ReplyKind reply_kind(const Job *job) {
+        switch (job->query.operation) {
+        case NODE_OPERATION_STATUS:
+                return REPLY_STATUS;
+        case NODE_OPERATION_TELEMETRY:
+                return REPLY_TELEMETRY;
+        case NODE_OPERATION_MIN_MAX_AVG:
+                return REPLY_MMA;
+        case NODE_OPERATION_ACCESS_LIST:
+                return REPLY_ACCESS_LIST;
+        case NODE_OPERATION_NEIGHBOURS:
+                return REPLY_NEIGHBOURS;
+        case NODE_OPERATION_OWNER:
+                return job->query.in_full ? REPLY_OWNER_INFO : REPLY_OWNER;
+        case NODE_OPERATION_REGIONS:
+                return REPLY_REGIONS;
+        case NODE_OPERATION_BASIC:
+                return REPLY_BASIC;
+        default:
+                return REPLY_NONE;
+        }
+}
+
+static void job_page(Job *job, const Reply *reply) {
+        size_t max = job->query.max_count ?: LIST_MAX;
+
+        if (!job->pages)
+                job->pages = node_answer_new(NODE_OPERATION_NEIGHBOURS, true);
+        node_decode_neighbours(reply, job->pages, max);
+        job->offset += (unsigned) reply->n_entries;
+        job->retries = 0;
+
+        if (reply->n_entries > 0 && job->offset < reply->neighbours_total && job->pages->list->len < max) {
+                job_send(job);
+                return;
+        }
+        node_record_add_uint(job->pages->record, "Total", reply->neighbours_total);
+        job_answer(job, g_steal_pointer(&job->pages));
+}
+
+static void job_binary(Job *job, Slice data) {
+        const FrameContext context = {
+                        .level = job->radio->info.level,
+                        .node_type = job->type <= NODE_SENSOR ? (NodeType) job->type : NODE_NONE,
+                        .request = reply_kind(job),
+                        .prefix_length = job->query.prefix_length ?: PREFIX_LENGTH,
+        };
+        Reply reply;
+
+        job->timer = sd_event_source_disable_unref(job->timer);
+        if (reply_decode(data, &context, &reply) < 0)
+                job_answer(job, NULL);
+        else if (reply.kind == REPLY_NEIGHBOURS)
+                job_page(job, &reply);
+        else
+                job_answer(job, node_decode_reply(&reply, job->query.operation, job->type));
+}
+
+static bool job_takes(const Job *job, const Frame *frame) {
+        NodeOperation operation = job->query.operation;
+
+        switch (frame->kind) {
+        case FRAME_LOGIN_SUCCESS:
+        case FRAME_LOGIN_FAIL:
+                return operation == NODE_OPERATION_LOGIN && has_prefix(job, frame->login.prefix);
+        case FRAME_STATUS:
+                return operation == NODE_OPERATION_STATUS && has_prefix(job, frame->status.prefix);
+        case FRAME_TELEMETRY:
+                return operation == NODE_OPERATION_TELEMETRY && has_prefix(job, frame->telemetry.prefix);
+        case FRAME_PATH_DISCOVERY:
+                return operation == NODE_OPERATION_PATH && has_prefix(job, frame->path_discovery.prefix);
+        case FRAME_BINARY:
+                return reply_kind(job) == REPLY_NONE && operation != NODE_OPERATION_REQUEST
+                                       ? false
+                                       : memcmp(job->tag, frame->binary.tag, TAG_SIZE) == 0;
+        default:
+                return false;
+        }
+}
+
+bool nodes_frame(Nodes *nodes, const Frame *frame) {
+        Job *job = nodes->slot;
+
+        /* Before the radio has said that it sent, an answer can only be an older one. */
+        if (!job || job->state != JOB_ON_AIR || !job_takes(job, frame))
+                return false;
+
+        switch (frame->kind) {
+        case FRAME_LOGIN_SUCCESS:
+                job_answer(job, node_decode_login(frame, job->type));
+                break;
+        case FRAME_LOGIN_FAIL:
+                nodes_login_failed(job, true);
+                job_fail(job, OUTCOME_LOGIN_FAILED, "the node refused the password");
+                break;
+        case FRAME_STATUS:
+                job_answer(job, node_decode_status(frame->status.data, job->type));
+                break;
+        case FRAME_TELEMETRY:
+                job_answer(job, node_decode_telemetry(frame->telemetry.data));
+                break;
+        case FRAME_PATH_DISCOVERY:
+                job_answer(job, node_decode_path(frame));
+                break;
+        default:
+                job_binary(job, frame->binary.data);
+                break;
+        }
+        return true;
+}
