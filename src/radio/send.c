@@ -114,11 +114,15 @@ OutcomeCode radio_find_recipient(Radio *radio, const char *name, Recipient *ret,
 /* -- sending ---------------------------------------------------------------------- */
 
 uint32_t radio_max_text(Radio *radio, const Recipient *to) {
-        size_t name = strlen(radio->info.name) + strlen(": ");
+        size_t name;
 
         if (!to->channel)
                 return radio->info.max_text_bytes > 0 ? radio->info.max_text_bytes : TEXT_SIZE_MAX - 1;
-        return name < TEXT_SIZE_MAX ? (uint32_t) (TEXT_SIZE_MAX - name) : 0;
+
+        /* The radio puts its name before a channel text and cuts what does not fit. A radio that was
+         * not there yet may have the longest of names. */
+        name = radio->info.level > 0 ? strlen(radio->info.name) : NAME_SIZE_MAX;
+        return (uint32_t) (TEXT_SIZE_MAX - MIN(name, (size_t) NAME_SIZE_MAX) - strlen(": "));
 }
 
 static OutcomeCode check_text(Radio *radio, const Recipient *to, const char *text, Outcome *ret) {

@@ -34,6 +34,9 @@ class Tests(Case):
                 same[path] = None
         return same
 
+    def channels(self, client):
+        return [path for path, interfaces in client.tree().items() if "Channel" in interfaces]
+
     def test_daemon_restart(self):
         """After a restart the same objects, also while the radio is away; unread is kept."""
         sim, client = self.start()
@@ -52,9 +55,15 @@ class Tests(Case):
             self.assertEqual(self.objects(client), before)
             self.assertEqual(client.get(RADIO, "Messages", "Unread"), 4)
             self.assertEqual(client.get(contact_path("sim", key), "Contact", "Unread"), 4)
+            # the radio's name goes before a channel text, and only the radio tells it: 31 bytes are assumed
+            for path in self.channels(client):
+                self.assertEqual(client.get(path, "Channel", "MaxTextBytes"), 160 - 31 - 2)
         sim.control("link", action="accept")
         client.wait_for_state("ready")
         self.assertEqual(self.objects(client), before)
+        own = len(client.get(RADIO, "Radio", "Name").encode())
+        for path in self.channels(client):
+            self.assertEqual(client.get(path, "Channel", "MaxTextBytes"), 160 - own - 2)
 
     def test_link_drop(self):
         """A cut link: the state says why, the objects stay, and it comes back by itself."""
