@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <libserialport.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -10,12 +11,15 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
+#include <time.h>
 
 #include "log.h"
 #include "macros.h"
 #include "tty-internal.h"
 
 #define BAUD 115200 /* wire reference 1.2 */
+
+#define CLOSE_WAIT_NSEC (20 * 1000 * 1000)
 
 /* Documentation/admin-guide/devices.txt of the kernel: Unix98 pty slaves. */
 #define PTY_MAJOR_FIRST 136
@@ -240,8 +244,45 @@ int tty_open(const char *path, SerialLines lines, int *ret_fd, LinkEnd *ret_end,
         return 0;
 }
 
+static void on_alarm(int number) {
+}
+
+/* close() waits until the device has taken everything, half a minute at most, and cdc_acm throws nothing
+ * away when told to flush: a radio whose firmware hangs would hang us. A signal ends
+ * that wait; it comes again and again, in case the first one is early. */
+static int close_soon(int fd) {
+        const struct itimerspec soon = {
+                        .it_value.tv_nsec = CLOSE_WAIT_NSEC,
+                        .it_interval.tv_nsec = CLOSE_WAIT_NSEC,
+        };
+        const struct sigaction action = {.sa_handler = on_alarm};
+        struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
+        struct sigaction old_action;
+        sigset_t mask, old_mask;
+        timer_t timer;
+
+        event._sigev_un._tid = gettid();
+        if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+                return safe_close(fd);
+
+        (void) sigaction(SIGALRM, &action, &old_action);
+        (void) sigemptyset(&mask);
+        (void) sigaddset(&mask, SIGALRM);
+        (void) pthread_sigmask(SIG_UNBLOCK, &mask, &old_mask);
+        (void) timer_settime(timer, 0, &soon, NULL);
+
+        fd = safe_close(fd);
+
+        (void) timer_delete(timer);
+        (void) pthread_sigmask(SIG_SETMASK, &old_mask, NULL);
+        (void) sigaction(SIGALRM, &old_action, NULL);
+        return fd;
+}
+
 int tty_close(int fd) {
-        if (fd >= 0)
-                (void) tcflush(fd, TCOFLUSH);
-        return safe_close(fd);
+        if (fd < 0)
+                return -EBADF;
+
+        (void) tcflush(fd, TCOFLUSH);
+        return close_soon(fd);
 }

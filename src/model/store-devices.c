@@ -5,9 +5,10 @@
 
 /* Rows of meta, by name. */
 #define LINES_PREFIX "lines:"
+#define LINES_END    "lines;" /* the next after all of these */
 
 int store_list_slots(Store *store, store_slot_key_t take, void *userdata) {
-        g_auto(Query) query = query_begin(store, "SELECT slot, key FROM radio ORDER BY slot");
+        g_auto(Query) query = query_begin(store, "SELECT slot, key FROM radio WHERE slot > '' ORDER BY slot");
         int r;
 
         while ((r = query_step(&query)) > 0) {
@@ -46,12 +47,11 @@ static int forget_lines(Store *store, const char *name) {
 }
 
 static int check_lines(Store *store, const char *name) {
-        g_auto(Query) query = query_begin(store, "SELECT count(*) FROM meta WHERE name <> ?"
-                                                 " AND substr(name, 1, length(?2)) = ?2");
+        g_auto(Query) query = query_begin(store, "SELECT count(*) FROM meta WHERE name >= '" LINES_PREFIX "'"
+                                                 " AND name < '" LINES_END "' AND name <> ?");
         int r;
 
         query_bind_text(&query, name);
-        query_bind_text(&query, LINES_PREFIX);
         r = query_step(&query);
         if (r < 0)
                 return r;

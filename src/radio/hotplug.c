@@ -10,12 +10,18 @@
 #define DISCOVERED_ID_DIGITS 16  /* of the key, design, section 4, Identity */
 #define RADIOS_MAX           256 /* beyond that, what is plugged in stays alone */
 
+/* Who answers at a port, since it was plugged in. */
+typedef struct Resident {
+        PublicKey key;
+        bool left_alone; /* nobody wanted it then: whose own radio is pulled later does not take it */
+} Resident;
+
 struct Hotplug {
         Manager *manager;
         SerialPorts *ports; /* NULL: the back-off has to do */
         bool discover;
         GHashTable *scouts;      /* device → Scout */
-        GHashTable *keys;        /* device → PublicKey: who answered since it was plugged in */
+        GHashTable *residents;   /* device → Resident */
         sd_event_source *settle; /* ports and radios are brought together at the next turn */
 };
 
@@ -90,7 +96,14 @@ static void reopen(Radio *radio) {
 
 static void forget_device(Hotplug *hotplug, const char *device) {
         (void) g_hash_table_remove(hotplug->scouts, device);
-        (void) g_hash_table_remove(hotplug->keys, device);
+        (void) g_hash_table_remove(hotplug->residents, device);
+}
+
+static void add_resident(Hotplug *hotplug, const char *device, const PublicKey *key) {
+        Resident *resident = g_new0(Resident, 1);
+
+        resident->key = *key;
+        g_hash_table_insert(hotplug->residents, g_strdup(device), resident);
 }
 
 static void add_discovered(Hotplug *hotplug, const PublicKey *key) {
@@ -120,9 +133,7 @@ static void scout_told(Scout *scout, const PublicKey *key, void *userdata) {
         Hotplug *hotplug = userdata;
 
         if (key) {
-                PublicKey *copy = g_memdup2(key, sizeof(*key));
-
-                g_hash_table_insert(hotplug->keys, g_strdup(scout_device(scout)), copy);
+                add_resident(hotplug, scout_device(scout), key);
                 (void) g_hash_table_remove(hotplug->scouts, scout_device(scout));
         }
         hotplug_update(hotplug);
@@ -133,7 +144,7 @@ static bool is_unplugged(const Radio *radio) {
 }
 
 /* Whom a radio that nobody expects may go to: best to one that never had any. */
-static Radio *find_taker(Hotplug *hotplug) {
+static Radio *find_taker(Hotplug *hotplug, const Resident *resident) {
         GPtrArray *radios = manager_radios(hotplug->manager);
         Radio *second = NULL;
 
@@ -146,13 +157,14 @@ static Radio *find_taker(Hotplug *hotplug) {
                         return radio;
                 second = second ?: radio;
         }
-        return second;
+        return resident->left_alone ? NULL : second;
 }
 
-/* One that has lost its radio takes another, but not while its own may be
- * among those that have not answered yet. */
-static bool may_open(Hotplug *hotplug, const Radio *radio, const PublicKey *key) {
-        return is_home_of(radio, key) || !radio->identity || !is_scouting(hotplug);
+/* One that has lost its radio takes another that comes, but not while its own may
+ * be among those that have not answered yet. */
+static bool may_open(Hotplug *hotplug, const Radio *radio, const Resident *resident) {
+        return is_home_of(radio, &resident->key) || !radio->identity ||
+               (!resident->left_alone && !is_scouting(hotplug));
 }
 
 static bool wants_ports(Hotplug *hotplug) {
@@ -168,7 +180,7 @@ static bool wants_ports(Hotplug *hotplug) {
 }
 
 static void settle_port(Hotplug *hotplug, const SerialPort *port) {
-        const PublicKey *key = g_hash_table_lookup(hotplug->keys, port->device);
+        Resident *resident = g_hash_table_lookup(hotplug->residents, port->device);
         Scout *scout = NULL;
         Radio *radio;
 
@@ -177,7 +189,7 @@ static void settle_port(Hotplug *hotplug, const SerialPort *port) {
                 return;
         }
 
-        if (!key) {
+        if (!resident) {
                 if (wants_ports(hotplug) && !manager_has_inhibitions(hotplug->manager) &&
                     !g_hash_table_contains(hotplug->scouts, port->device) &&
                     scout_new(hotplug->manager, port, scout_told, hotplug, &scout) >= 0)
@@ -185,13 +197,12 @@ static void settle_port(Hotplug *hotplug, const SerialPort *port) {
                 return;
         }
 
-        radio = find_home(hotplug, key);
-        if (!radio)
-                radio = find_taker(hotplug);
+        radio = find_home(hotplug, &resident->key) ?: find_taker(hotplug, resident);
         if (!radio) {
+                resident->left_alone = true;
                 if (hotplug->discover)
-                        add_discovered(hotplug, key);
-        } else if (is_auto(radio) && is_unplugged(radio) && may_open(hotplug, radio, key))
+                        add_discovered(hotplug, &resident->key);
+        } else if (is_auto(radio) && is_unplugged(radio) && may_open(hotplug, radio, resident))
                 reopen(radio);
 }
 
@@ -225,14 +236,14 @@ const SerialPort *hotplug_choose_port(Hotplug *hotplug, const Radio *radio) {
 
         for (guint i = 0; ports && i < ports->len; i++) {
                 const SerialPort *port = ports->pdata[i];
-                const PublicKey *key = g_hash_table_lookup(hotplug->keys, port->device);
+                const Resident *resident = g_hash_table_lookup(hotplug->residents, port->device);
 
-                if (!key || is_taken(hotplug, port->device))
+                if (!resident || is_taken(hotplug, port->device))
                         continue;
-                if (is_home_of(radio, key))
+                if (is_home_of(radio, &resident->key))
                         return port;
-                if (!radio->settings->has_public_key && !find_home(hotplug, key) &&
-                    may_open(hotplug, radio, key))
+                if (!radio->settings->has_public_key && !find_home(hotplug, &resident->key) &&
+                    may_open(hotplug, radio, resident))
                         second = second ?: port;
         }
 
@@ -242,12 +253,12 @@ const SerialPort *hotplug_choose_port(Hotplug *hotplug, const Radio *radio) {
 }
 
 void hotplug_learn(Hotplug *hotplug, const char *device, const PublicKey *key) {
-        const PublicKey *known = g_hash_table_lookup(hotplug->keys, device);
+        const Resident *known = g_hash_table_lookup(hotplug->residents, device);
 
-        if (known && key_equal(known, key))
+        if (known && key_equal(&known->key, key))
                 return;
 
-        g_hash_table_insert(hotplug->keys, g_strdup(device), g_memdup2(key, sizeof(*key)));
+        add_resident(hotplug, device, key);
         hotplug_update(hotplug);
 }
 
@@ -377,7 +388,7 @@ Hotplug *hotplug_new(Manager *manager) {
 
         hotplug->manager = manager;
         hotplug->scouts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_scout);
-        hotplug->keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        hotplug->residents = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         r = serial_ports_new(manager_event(manager), &ports_handler, hotplug, &hotplug->ports);
         if (r < 0)
                 (void) log_warning_errno(r, "Cannot follow serial ports, they are tried from time to time");
@@ -391,6 +402,6 @@ Hotplug *hotplug_free(Hotplug *hotplug) {
         sd_event_source_disable_unref(hotplug->settle);
         serial_ports_free(hotplug->ports);
         g_hash_table_unref(hotplug->scouts);
-        g_hash_table_unref(hotplug->keys);
+        g_hash_table_unref(hotplug->residents);
         return g_free(hotplug), NULL;
 }

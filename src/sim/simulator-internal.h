@@ -50,4 +50,4 @@ void simulator_reboot(Simulator *sim);
 uint64_t simulator_now(const Simulator *sim);
 /* Lets engine and mesh act, and the line carry what comes of it. */
 void simulator_run(Simulator *sim);
-bool frame_is_message(uint8_t code);
+bool simulator_is_message(uint8_t code);

@@ -21,7 +21,7 @@ const char *simulator_name(const Simulator *sim) {
         return sim_link_name(sim->link);
 }
 
-bool frame_is_message(uint8_t code) {
+bool simulator_is_message(uint8_t code) {
         return code == RESP_CONTACT_MSG_RECV || code == RESP_CHANNEL_MSG_RECV ||
                code == RESP_CONTACT_MSG_RECV_V3 || code == RESP_CHANNEL_MSG_RECV_V3 ||
                code == RESP_CHANNEL_DATA_RECV;
@@ -108,7 +108,7 @@ static void emit(void *userdata, const uint8_t *frame, size_t size) {
 
         show(sim, "<", frame_code_to_string(frame[0]) ?: "?", frame, size);
         memcpy(data + STREAM_HEADER_SIZE, frame, size);
-        if (frame_is_message(frame[0]) || frame[0] == PUSH_SEND_CONFIRMED) {
+        if (simulator_is_message(frame[0]) || frame[0] == PUSH_SEND_CONFIRMED) {
                 out = g_new0(OutFrame, 1);
                 out->size = size;
                 memcpy(out->data, frame, size);
@@ -220,7 +220,7 @@ static void on_written(void *userdata, uint64_t total) {
         OutFrame *out;
 
         while ((out = g_queue_peek_head(&sim->in_flight)) && out->end <= total) {
-                GPtrArray *handed = frame_is_message(out->data[0]) ? sim->popped : sim->confirmed;
+                GPtrArray *handed = simulator_is_message(out->data[0]) ? sim->popped : sim->confirmed;
 
                 if (handed->len < HANDED_MAX)
                         g_ptr_array_add(handed, g_bytes_new(out->data, out->size));

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "configuration.h"
+#include "link.h"
 #include "log.h"
 #include "macros.h"
 #include "settings.h"
@@ -75,6 +76,8 @@ START_TEST(defaults) {
         ck_assert_str_eq(radio->address, "127.0.0.1");
         ck_assert_uint_eq(radio->port, 5001);
         ck_assert(!radio->has_public_key);
+        ck_assert_int_lt(radio->serial_lines, 0);
+        ck_assert_int_lt(config->discover, 0);
         ck_assert(radio->enabled);
         ck_assert(!radio->trust_clock);
         ck_assert(radio->set_clock);
@@ -91,6 +94,7 @@ START_TEST(every_key) {
               "; another\r\n"
               "[Daemon]\r\n"
               "LogLevel = debug\r\n"
+              "Discover = yes\r\n"
               "\r\n"
               "  [Radio hut_1-b]  \r\n"
               " Transport = tcp://[fe80::1%eth0]:4000 \r\n"
@@ -98,15 +102,18 @@ START_TEST(every_key) {
               "Enabled=No\r\n"
               "TrustClock=yes\r\n"
               "SetClock=off\r\n"
+              "SerialLines=keep\r\n"
               "ReconnectMaxSec=900\r\n"
               "PollIntervalSec=10");
         configuration_finish(config);
         ck_assert_uint_eq(config->problems->len, 0);
         ck_assert_int_eq(config->log_level, LOG_DEBUG);
+        ck_assert_int_eq(config->discover, 1);
         radio = radio_at(0);
         ck_assert_str_eq(radio->id, "hut_1-b");
         ck_assert_str_eq(radio->address, "fe80::1%eth0");
         ck_assert_uint_eq(radio->port, 4000);
+        ck_assert_int_eq(radio->serial_lines, SERIAL_LINES_KEEP);
         ck_assert(radio->has_public_key);
         key = key_to_text(&radio->public_key);
         ck_assert_str_eq(key.text, KEY);
@@ -159,6 +166,10 @@ static const struct {
                 {"[Daemon]\nLogLevel=loud\n" GOOD, LOG_WARNING,
                  "test.conf:2: [Daemon] LogLevel: expected debug, info, notice, warning or err; ignored",
                  true},
+                {"[Daemon]\nDiscover=perhaps\n" GOOD, LOG_WARNING,
+                 "test.conf:2: [Daemon] Discover: expected yes or no; ignored", true},
+                {GOOD "SerialLines=other\n", LOG_WARNING,
+                 "test.conf:3: [Radio x] SerialLines: expected auto, on, off or keep; ignored", true},
                 {"[Daemon]\nColour=red\n" GOOD, LOG_WARNING,
                  "test.conf:2: [Daemon] unknown key \"Colour\"; ignored", true},
                 {"Enabled=no\n" GOOD, LOG_WARNING,

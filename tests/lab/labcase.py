@@ -23,6 +23,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 from guest import Guest, LabError  # noqa: E402,F401  pylint: disable=wrong-import-position
 from programs import Program, config_text  # noqa: E402  pylint: disable=wrong-import-position
 
+# What the start of wait-state takes at most in a guest that has two cores to itself, without KVM.
+ARMING_SECONDS = 2.0
 KERNEL_COMPLAINTS = r"kernel BUG|general protection fault|Oops|list_del corruption|Call Trace|segfault"
 
 
@@ -35,7 +37,8 @@ class Expectation:
 
     def __init__(self, command):
         self._command = command
-        self._start = None
+        self._start = time.monotonic()
+        self.arming = None  # how long it took until it listened: the same work each time
         self.seconds = None
         self.changes = []  # [path, state, reason], in order, of all radios that were meant
 
@@ -43,10 +46,15 @@ class Expectation:
         while (line := self._command.line()) != "armed":
             if line is None:
                 raise LabError("wait-state did not start")
+        self.arming = time.monotonic() - self._start
         self._start = time.monotonic()
 
-    def restart_clock(self):
-        self._start = time.monotonic()
+    def check(self, limit):
+        """Fails when it took longer. The limit is for a guest that has two cores to itself; where the machine
+        is busy with other things, the work before it took longer, too."""
+        limit *= max(1.0, self.arming / ARMING_SECONDS)
+        if self.seconds > limit:
+            raise LabError(f"it took {self.seconds:.2f} s, {limit:.2f} s are allowed (armed in {self.arming:.2f} s)")
 
     def wait(self):
         while (line := self._command.line()) is not None:
@@ -69,6 +77,7 @@ class Lab(Guest):
         self.notes = []
         self._cables = {}
         self._programs = []
+        self._at_end = []
         self._running = False
 
     # -- the whole ---------------------------------------------------------
@@ -119,6 +128,8 @@ class Lab(Guest):
             raise LabError("the kernel complains:\n" + crashed)
 
     def _clean_up(self):
+        while self._at_end:
+            self.run(self._at_end.pop(), check=False)
         self.run(
             "systemctl stop meshcored.service; systemctl reset-failed meshcored.service 2>/dev/null; "
             "rm -rf /var/lib/meshcored/* /etc/meshcored/meshcored.conf.d/* /run/systemd/system/meshcored.service.d "
@@ -133,6 +144,10 @@ class Lab(Guest):
         for name in self._cables:
             self.remove_cable(name)
         self._cables = {}
+
+    def at_end(self, command):
+        """Run in the guest after the case, however it ends; the last one first."""
+        self._at_end.append(command)
 
     def story(self):
         """For a failure: what happened in the guest. Cleans up, too."""
@@ -168,17 +183,19 @@ class Lab(Guest):
         return self.run(command).strip()
 
     @contextlib.contextmanager
-    def expect(self, radio, state, reason=None, timeout=60):
-        """What is in the block makes the radio change into this state; no command runs in the guest
-        meanwhile."""
-        words = ["/lab/tools/wait-state", "--timeout", str(timeout), radio, state] + ([reason] if reason else [])
+    def expect(self, radio, state, reason=None, timeout=60, run=None):
+        """What is in the block, or the command to run in the guest, makes the radio change into this state;
+        no other command runs in the guest meanwhile."""
+        words = ["/lab/tools/wait-state", "--timeout", str(timeout)]
+        words += ["--run", run] if run else []
+        words += [radio, state] + ([reason] if reason else [])
         expectation = Expectation(self.begin(shlex.join(words), timeout + 30))
         expectation.armed()
         yield expectation
         expectation.wait()
 
-    def wait_state(self, radio, state, reason=None, timeout=60):
-        with self.expect(radio, state, reason, timeout) as expectation:
+    def wait_state(self, radio, state, reason=None, timeout=60, run=None):
+        with self.expect(radio, state, reason, timeout, run) as expectation:
             pass
         return expectation
 

@@ -264,6 +264,46 @@ static int fill_small_disk(void) {
         return store_close(store) ? 7 : 0;
 }
 
+static void take_slot(const char *id, const PublicKey *key, void *userdata) {
+        GString *seen = userdata;
+
+        g_string_append_printf(seen, "%s=%02x ", id, key->bytes[0]);
+}
+
+START_TEST(lines) {
+        g_autoptr(GString) seen = g_string_new(NULL);
+        const PublicKey one = key_of(1, 1), two = key_of(2, 2);
+        char *known = NULL;
+
+        ck_assert_int_eq(store_get_lines(f.store, "1:2:3", &known), -ENOENT);
+        ck_assert_int_eq(store_set_lines(f.store, "1:2:3", NULL), 0);
+        ck_assert_int_eq(store_set_lines(f.store, "1:2:3", "other"), 0);
+        fixture_reopen(&f);
+        ck_assert_int_eq(store_get_lines(f.store, "1:2:3", &known), 0);
+        ck_assert_str_eq(known, "other");
+        g_free(known);
+        ck_assert_int_eq(store_get_lines(f.store, "1:2:4", &known), -ENOENT);
+        /* not what else is kept there */
+        ck_assert_int_eq(store_get_lines(f.store, "history", &known), -ENOENT);
+
+        for (unsigned i = 1; i < STORE_DEVICES_MAX; i++) {
+                g_autofree char *device = g_strdup_printf("device %u", i);
+
+                ck_assert_int_eq(store_set_lines(f.store, device, "other"), 0);
+        }
+        ck_assert_int_eq(store_set_lines(f.store, "one more", "other"), -E2BIG);
+        ck_assert_int_eq(store_set_lines(f.store, "1:2:3", "on"), 0);
+        ck_assert_int_eq(store_set_lines(f.store, "1:2:3", NULL), 0);
+        ck_assert_int_eq(store_set_lines(f.store, "one more", "other"), 0);
+        ck_assert_int_eq(store_get_lines(f.store, "1:2:3", &known), -ENOENT);
+
+        ck_assert_int_eq(store_set_slot(f.store, "b", &two), 0);
+        ck_assert_int_eq(store_set_slot(f.store, "a", &one), 0);
+        ck_assert_int_eq(store_list_slots(f.store, take_slot, seen), 0);
+        ck_assert_str_eq(seen->str, "a=01 b=02 ");
+}
+END_TEST
+
 START_TEST(full_disk) {
         int status = -1;
         pid_t pid;
@@ -541,6 +581,7 @@ int main(void) {
         tcase_add_test(tc, newer_schema);
         tcase_add_test(tc, migration);
         tcase_add_test(tc, radio_slots);
+        tcase_add_test(tc, lines);
         tcase_add_test(tc, full_disk);
         tcase_add_test(tc, check_finds_nothing);
         tcase_add_test(tc, check_interrupted);
