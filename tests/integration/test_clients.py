@@ -156,7 +156,6 @@ class Tests(Case):
             with self.assertRaises(BusError, msg=f"{path} {member}") as caught:
                 client.call(path, interface, member, signature, *values)
             self.assertRegex(caught.exception.name, r"^org\.freedesktop\.DBus\.Error\.Unknown|NotFound$")
-        self.assert_bus_error("NotFound", client.call, RADIO, "Messages", "MarkRead", "(ao)", [message])
         self.assert_bus_error("NotFound", client.call, RADIO, "Radio", "SendText", "(ssa{sv})", contact_path("sim", key), "x", {})
         self.assert_well(client)
 
