@@ -186,6 +186,13 @@ int identity_queue(Identity *identity, Message *message, uint32_t uid, const cha
         return r;
 }
 
+bool identity_has_token(Identity *identity, uint32_t uid, const char *token) {
+        uint64_t id;
+
+        return store_find_token(identity->store, identity->record.row, uid, token, clock_realtime_usec(),
+                                &id) > 0;
+}
+
 /* -- changes --------------------------------------------------------------------- */
 
 /* Puts in what is named and really differs. */

@@ -123,6 +123,8 @@ int identity_receive(Identity *identity, Message *message, ReceiveResult *ret);
  * 24 h gives the message of then: returns 1, message->id is that of then (it may be deleted by now), and
  * nothing is added. -EINVAL for a token that is empty or too long. */
 int identity_queue(Identity *identity, Message *message, uint32_t uid, const char *token);
+/* Whether identity_queue() would give an earlier message. */
+bool identity_has_token(Identity *identity, uint32_t uid, const char *token);
 
 /* One transaction: the fields named in set, and the attempt if add_attempt. */
 typedef struct MessageUpdate {

@@ -16,6 +16,8 @@
  * what the next step needs. */
 typedef struct Outgoing {
         uint64_t id;
+        bool has_uid; /* not after a restart */
+        uint32_t uid; /* who asked */
         bool to_channel;
         PublicKey peer;
         MessageState state;

@@ -202,11 +202,26 @@ void delivery_confirmed(Delivery *d, const uint8_t ack[4], uint32_t round_trip_m
         delivery_wake(d);
 }
 
-void delivery_add(Delivery *d, uint64_t id) {
+unsigned delivery_count(Delivery *d, uint32_t uid) {
+        unsigned n = 0;
+
+        for (GList *l = d->queue.head; l; l = l->next) {
+                const Outgoing *o = l->data;
+
+                n += o->has_uid && o->uid == uid;
+        }
+        return n;
+}
+
+void delivery_add(Delivery *d, uint64_t id, uint32_t uid) {
         g_autoptr(Message) m = identity_get_message(delivery_identity(d), id);
 
-        if (m && !delivery_find(d, id))
-                delivery_push(d, m);
+        if (m && !delivery_find(d, id)) {
+                Outgoing *o = delivery_push(d, m);
+
+                o->has_uid = true;
+                o->uid = uid;
+        }
         delivery_wake(d);
 }
 

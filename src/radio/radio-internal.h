@@ -227,7 +227,9 @@ void delivery_load(Delivery *delivery);
 void delivery_unload(Delivery *delivery);
 void delivery_start(Delivery *delivery); /* ready */
 void delivery_stop(Delivery *delivery);  /* no session any more */
-void delivery_add(Delivery *delivery, uint64_t id);
+void delivery_add(Delivery *delivery, uint64_t id, uint32_t uid);
+/* How many of this user's are on their way. */
+unsigned delivery_count(Delivery *delivery, uint32_t uid);
 /* Something that it waited for may have come. */
 void delivery_wake(Delivery *delivery);
 /* Whether a message to this contact is sent and unconfirmed. */

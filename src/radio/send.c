@@ -10,6 +10,7 @@
 
 #define PREFIX_DIGITS_MIN 8 /* design, section 3 */
 #define CANDIDATES_MAX    5 /* named in an error */
+#define OUTBOX_PER_UID    1000u
 
 /* -- recipients ---------------------------------------------------------------- */
 
@@ -169,6 +170,13 @@ OutcomeCode radio_send_text(Radio *radio, const Recipient *to, const char *text,
         if (options->expires_usec > 0 && options->expires_usec <= clock_realtime_usec())
                 return outcome_set(ret_outcome, OUTCOME_INVALID_ARGUMENTS, "ExpiresUSec has passed already");
 
+        if (delivery_count(radio->delivery, options->uid) >= OUTBOX_PER_UID &&
+            !(options->token && identity_has_token(radio->identity, options->uid, options->token)))
+                return outcome_set(ret_outcome, OUTCOME_IN_PROGRESS,
+                                   "%u messages of yours are on their way already: wait for some of them, or "
+                                   "cancel them",
+                                   OUTBOX_PER_UID);
+
         m = message_new();
         m->kind = MESSAGE_TEXT;
         m->state = MESSAGE_QUEUED;
@@ -194,7 +202,7 @@ OutcomeCode radio_send_text(Radio *radio, const Recipient *to, const char *text,
 
         *ret_id = m->id;
         if (r == 0)
-                delivery_add(radio->delivery, m->id);
+                delivery_add(radio->delivery, m->id, options->uid);
         return OUTCOME_OK;
 }
 

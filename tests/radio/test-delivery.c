@@ -386,6 +386,30 @@ START_TEST(cancel_and_expiry) {
 }
 END_TEST
 
+START_TEST(outbox_has_a_limit_for_each_user) {
+        const PublicKey key = key_of(1);
+        const Recipient to = {.contact = book(&key)};
+        SendOptions options = {.queue = true, .uid = 1000, .token = "first"};
+        uint64_t first, id;
+
+        radio_stop(f.radio);
+        ck_assert_int_eq(radio_send_text(f.radio, &to, "hello", &options, &first, NULL), OUTCOME_OK);
+        options.token = NULL;
+        for (unsigned n = 1; n < 1000; n++)
+                ck_assert_int_eq(radio_send_text(f.radio, &to, "hello", &options, &id, NULL), OUTCOME_OK);
+        ck_assert_int_eq(radio_send_text(f.radio, &to, "hello", &options, &id, NULL), OUTCOME_IN_PROGRESS);
+        /* Who only asks again gets an answer, and so does another one. */
+        options.token = "first";
+        ck_assert_int_eq(radio_send_text(f.radio, &to, "hello", &options, &id, NULL), OUTCOME_OK);
+        ck_assert_uint_eq(id, first);
+        options = (SendOptions){.queue = true, .uid = 1001};
+        ck_assert_int_eq(radio_send_text(f.radio, &to, "hello", &options, &id, NULL), OUTCOME_OK);
+        options.uid = 1000;
+        ck_assert_int_eq(radio_cancel_message(f.radio, first, NULL), OUTCOME_OK);
+        ck_assert_int_eq(radio_send_text(f.radio, &to, "hello", &options, &id, NULL), OUTCOME_OK);
+}
+END_TEST
+
 START_TEST(contact_that_the_radio_lost) {
         const PublicKey key = key_of(1);
         g_autoptr(Message) m = NULL;
@@ -418,6 +442,7 @@ int main(void) {
         tcase_add_test(tc, channel_text_cut_by_a_crash);
         tcase_add_test(tc, no_free_packet_is_no_attempt);
         tcase_add_test(tc, cancel_and_expiry);
+        tcase_add_test(tc, outbox_has_a_limit_for_each_user);
         tcase_add_test(tc, contact_that_the_radio_lost);
         suite_add_tcase(s, tc);
         return fixture_run(s);
