@@ -34,6 +34,27 @@ static sd_bus_message *answer_begin(BusCaller *caller, const Outcome *outcome) {
         return call;
 }
 
+int bus_answer_new(BusCaller *caller, const Outcome *outcome, sd_bus_message **ret) {
+        sd_bus_message *call = answer_begin(caller, outcome);
+        int r;
+
+        if (!call)
+                return 0;
+
+        r = sd_bus_message_new_method_return(call, ret);
+        if (r < 0) {
+                log_unanswered(r);
+                return r;
+        }
+        return 1;
+}
+
+void bus_answer_send(sd_bus_message *reply, int r) {
+        if (r >= 0)
+                r = sd_bus_message_send(reply);
+        log_unanswered(r);
+}
+
 static void answer_path(BusCaller *caller, sd_bus_message *call, const char *path) {
         log_unanswered(sd_bus_reply_method_return(call, "o", path));
 }

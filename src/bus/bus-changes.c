@@ -10,7 +10,7 @@
 
 /* An object has at most this many interfaces of ours, and an interface this many properties. */
 #define INTERFACES_MAX 4
-#define PROPERTIES_MAX 32
+#define PROPERTIES_MAX 64
 
 typedef struct Changes {
         const char *interface;

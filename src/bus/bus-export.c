@@ -186,6 +186,10 @@ int bus_radio_export(BusRadio *self) {
 
         r = add_interface(self, BUS_RADIO, bus_radio_vtable);
         if (r >= 0)
+                r = add_interface(self, BUS_RADIO, bus_radio_settings_vtable);
+        if (r >= 0)
+                r = add_interface(self, BUS_RADIO, bus_radio_tools_vtable);
+        if (r >= 0)
                 r = add_interface(self, BUS_CONTACTS, bus_contacts_vtable);
         if (r >= 0)
                 r = add_interface(self, BUS_CHANNELS, bus_channels_vtable);

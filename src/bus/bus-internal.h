@@ -162,6 +162,8 @@ extern const sd_bus_vtable bus_contact_vtable[];  /* BusContact */
 extern const sd_bus_vtable bus_node_vtable[];     /* BusContact */
 extern const sd_bus_vtable bus_channel_vtable[];  /* BusChannel */
 extern const sd_bus_vtable bus_message_vtable[];  /* BusMessage */
+/* The rest of the Radio interface. */
+extern const sd_bus_vtable bus_radio_settings_vtable[], bus_radio_tools_vtable[];
 
 /* Which of the two kinds of Import a URI belongs to. */
 bool bus_is_channel_uri(const char *uri);
@@ -401,6 +403,12 @@ int bus_method_dismiss_pending(sd_bus_message *call, void *userdata, sd_bus_erro
 
 /* Authorises call and remembers it. As bus_authorize(); *ret is what the functions below take. */
 int bus_answer_later(Bus *bus, sd_bus_message *call, BusCaller **ret, sd_bus_error *error);
+
+/* For replies with more in them. Returns 1 with a new reply, or 0 or a negative errno when there is nothing
+ * left to do: nobody waits, or the caller was told what went wrong. */
+int bus_answer_new(BusCaller *caller, const Outcome *outcome, sd_bus_message **ret);
+/* r is how putting the reply together went. */
+void bus_answer_send(sd_bus_message *reply, int r);
 
 /* For the radio's requests; userdata is the BusCaller. The reply has nothing in it, the path of a
  * contact or channel, a URI, or the bytes of a card. */

@@ -146,6 +146,16 @@ void bus_queue_radio(BusRadio *self, RadioChange what) {
                         {RADIO_CHANGED_STORAGE, BUS_RADIO, "StorageTotalKB"},
                         {RADIO_CHANGED_CLOCK, BUS_RADIO, "ClockSkewUSec"},
                         {RADIO_CHANGED_AUTO_ADD, BUS_CONTACTS, "AutoAdd"},
+                        {RADIO_CHANGED_OTHER, BUS_RADIO, "TelemetryBase"},
+                        {RADIO_CHANGED_OTHER, BUS_RADIO, "TelemetryLocation"},
+                        {RADIO_CHANGED_OTHER, BUS_RADIO, "TelemetryEnvironment"},
+                        {RADIO_CHANGED_OTHER, BUS_RADIO, "AdvertLocation"},
+                        {RADIO_CHANGED_OTHER, BUS_RADIO, "MultiAcks"},
+                        {RADIO_CHANGED_PATH_HASH, BUS_RADIO, "PathHashSize"},
+                        {RADIO_CHANGED_TUNING, BUS_RADIO, "RxDelay"},
+                        {RADIO_CHANGED_TUNING, BUS_RADIO, "AirtimeFactor"},
+                        {RADIO_CHANGED_SCOPE, BUS_RADIO, "DefaultFloodScope"},
+                        {RADIO_CHANGED_REPEAT, BUS_RADIO, "AllowedRepeatFrequencies"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)

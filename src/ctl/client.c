@@ -158,6 +158,7 @@ static const struct {
                 {CTL_ERROR_PREFIX "LinkLost", EXIT_CODE_NOT_CONNECTED},
                 {CTL_ERROR_PREFIX "Timeout", EXIT_CODE_NOT_DELIVERED},
                 {CTL_ERROR_PREFIX "Cancelled", EXIT_CODE_NOT_DELIVERED},
+                {CTL_ERROR_PREFIX "RateLimited", EXIT_CODE_NOT_DELIVERED},
                 {CTL_ERROR_PREFIX "LoginFailed", EXIT_CODE_REFUSED},
 };
 
@@ -211,6 +212,7 @@ const char *reason_advice(const char *reason) {
                         {"clock-ahead", "the clock of the radio is ahead and cannot be set back: restart the "
                                         "radio"},
                         {"needs-pin", "the radio asks for a PIN: pair it"},
+                        {"restarting", "the radio restarts, as somebody asked; it is back soon"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)

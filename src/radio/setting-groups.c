@@ -3,7 +3,6 @@
 /* Settings of which one command carries several: what is not asked for is
  * written as the radio has it. */
 
-#include <math.h>
 #include <string.h>
 
 #include "setting-internal.h"
@@ -315,9 +314,9 @@ void radio_set_tuning(Radio *radio, unsigned set, double rx_delay, double airtim
         else if ((set & RADIO_TUNING_AIRTIME_FACTOR) && !(airtime_factor >= 0 && airtime_factor <= 9))
                 (void) outcome_set(&outcome, OUTCOME_INVALID_ARGUMENTS, "AirtimeFactor is from 0 to 9");
         else {
-                t->rx_delay = set & RADIO_TUNING_RX_DELAY ? (uint32_t) lround(rx_delay * 1000) : 0;
+                t->rx_delay = set & RADIO_TUNING_RX_DELAY ? (uint32_t) setting_round(rx_delay * 1000) : 0;
                 t->airtime_factor = set & RADIO_TUNING_AIRTIME_FACTOR
-                                                    ? (uint32_t) lround(airtime_factor * 1000)
+                                                    ? (uint32_t) setting_round(airtime_factor * 1000)
                                                     : 0;
         }
         setting_submit(radio, &t->setting, &tuning_kind, &outcome);

@@ -43,3 +43,8 @@ void setting_done(Request *request, const Outcome *outcome);
 /* The value that was written, of one that went through a 32-bit float of thousandths on its way back: some
  * lose 1 (wire reference 4.1), and would lose another each time they are written again. */
 uint32_t setting_from_float(uint32_t read);
+
+/* To the nearest whole number; the caller knows that it fits. */
+static inline int32_t setting_round(double value) {
+        return (int32_t) (value + (value < 0 ? -0.5 : 0.5));
+}

@@ -47,8 +47,8 @@ void radio_set_location(Radio *radio, double latitude, double longitude, radio_d
                 (void) outcome_set(&outcome, OUTCOME_INVALID_ARGUMENTS,
                                    "a latitude is from -90 to 90 degrees, a longitude from -180 to 180");
         else
-                (void) command_set_advert_latlon(&s->command, (int32_t) lround(latitude * 1e6),
-                                                 (int32_t) lround(longitude * 1e6), NULL);
+                (void) command_set_advert_latlon(&s->command, setting_round(latitude * 1e6),
+                                                 setting_round(longitude * 1e6), NULL);
         setting_submit(radio, s, &location_kind, &outcome);
 }
 

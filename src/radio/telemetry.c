@@ -5,8 +5,24 @@
 
 #define TELEMETRY_LEVEL 5 /* firmware 1.6.0 */
 
-void telemetry_parse(Slice data, Telemetry *ret) {
-        Telemetry telemetry = {.values = g_array_new(false, true, sizeof(TelemetryValue))};
+/* What the values of a quantity with several are called, and the unit where that differs. */
+static const char *component_of(unsigned type, size_t i, const char **unit) {
+        static const char *const position[] = {"latitude", "longitude", "altitude"},
+                                 *const axes[] = {"x", "y", "z"}, *const colours[] = {"red", "green", "blue"};
+
+        switch (type) {
+        case LPP_GPS:
+                *unit = i < 2 ? "°" : "m";
+                return position[i];
+        case LPP_COLOUR:
+                return colours[i];
+        default:
+                return axes[i];
+        }
+}
+
+GArray *telemetry_parse(Slice data) {
+        GArray *values = g_array_new(false, true, sizeof(TelemetryValue));
         LppReader reader;
         LppItem item;
 
@@ -14,42 +30,51 @@ void telemetry_parse(Slice data, Telemetry *ret) {
         while (lpp_next(&reader, &item)) {
                 TelemetryValue value = {
                                 .channel = item.channel,
+                                .type = item.type,
                                 .quantity = lpp_type_to_string(item.type),
                                 .unit = lpp_type_unit(item.type),
-                                .n_values = MIN(item.n_values, TELEMETRY_VALUES_MAX),
-                                .raw = item.raw,
                 };
 
-                for (size_t i = 0; i < value.n_values; i++)
-                        value.values[i] = (double) item.values[i] / item.scales[i];
-                g_array_append_val(telemetry.values, value);
+                for (size_t i = 0; i < item.n_values; i++) {
+                        if (item.n_values > 1)
+                                value.component = component_of(item.type, i, &value.unit);
+                        value.value = (double) item.values[i] / item.scales[i];
+                        g_array_append_val(values, value);
+                }
+                if (item.n_values == 0) {
+                        value.data = item.raw;
+                        g_array_append_val(values, value);
+                }
         }
-        if (reader.end == LPP_END_UNKNOWN || reader.end == LPP_END_GARBAGE)
-                telemetry.rest = (Slice){data.data + reader.offset, data.size - reader.offset};
 
-        *ret = telemetry;
-}
+        if (reader.end == LPP_END_UNKNOWN && reader.offset + 2 <= data.size) {
+                TelemetryValue value = {
+                                .channel = data.data[reader.offset],
+                                .type = data.data[reader.offset + 1],
+                                .unit = "",
+                                .data = {data.data + reader.offset + 2, data.size - reader.offset - 2},
+                };
 
-void telemetry_clear(Telemetry *telemetry) {
-        g_clear_pointer(&telemetry->values, g_array_unref);
-        telemetry->rest = (Slice){};
+                value.quantity = lpp_type_to_string(value.type);
+                g_array_append_val(values, value);
+        }
+        return values;
 }
 
 /* -- the radio's own ------------------------------------------------------------- */
 
 typedef struct TelemetryRequest {
         Request request;
-        const Telemetry *telemetry; /* while done runs */
+        const GArray *values; /* while done runs */
         radio_telemetry_done_t done;
         void *userdata;
 } TelemetryRequest;
 
 static void telemetry_answer(Request *request, const Frame *frame) {
         TelemetryRequest *t = (TelemetryRequest *) request;
-        g_auto(Telemetry) telemetry = {};
+        g_autoptr(GArray) values = telemetry_parse(frame->telemetry.data);
 
-        telemetry_parse(frame->telemetry.data, &telemetry);
-        t->telemetry = &telemetry;
+        t->values = values;
         request_succeed(request);
 }
 
@@ -68,7 +93,8 @@ static void telemetry_start(Request *request, const Frame *frame) {
 static void telemetry_done(Request *request, const Outcome *outcome) {
         TelemetryRequest *t = (TelemetryRequest *) request;
 
-        t->done(request->radio, outcome, t->telemetry, t->userdata);
+        t->done(request->radio, outcome, t->values ? (const TelemetryValue *) (void *) t->values->data : NULL,
+                t->values ? t->values->len : 0, t->userdata);
         g_free(t);
 }
 

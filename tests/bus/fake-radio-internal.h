@@ -28,6 +28,25 @@ struct Radio {
         GQueue node_requests;
 };
 
+typedef struct FakeRequest FakeRequest;
+
+struct FakeRequest {
+        char *text;
+        PublicKey key;
+        int slot;
+        radio_done_t done; /* one of these */
+        radio_contact_done_t contact_done;
+        radio_channel_done_t channel_done;
+        radio_card_done_t card_done;
+        radio_import_done_t import_done;
+        void (*answered)(Radio *radio, FakeRequest *request, const Outcome *outcome, Slice packet);
+        void *settings_done; /* of answered, whatever its type is */
+        void *userdata;
+};
+
+FakeRequest *fake_request_new(Radio *radio, void *userdata, const char *format, ...)
+                __attribute__((format(printf, 3, 4)));
+
 typedef struct Ping {
         radio_ping_done_t done;
         void *userdata;

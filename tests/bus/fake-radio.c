@@ -106,6 +106,7 @@ void fake_radio_remove(Manager *manager, Radio *radio) {
         g_free(radio->info.model);
         g_free(radio->info.firmware);
         g_free(radio->info.build);
+        g_free(radio->info.default_scope);
         g_free(radio->error_message);
         g_free(radio);
 }

@@ -7,22 +7,7 @@
 /* contacts-api.h and channels-api.h: what is asked for is put into words and
  * waits until the test answers. */
 
-typedef struct FakeRequest {
-        char *text;
-        PublicKey key;
-        int slot;
-        radio_done_t done; /* one of these */
-        radio_contact_done_t contact_done;
-        radio_channel_done_t channel_done;
-        radio_card_done_t card_done;
-        radio_import_done_t import_done;
-        void *userdata;
-} FakeRequest;
-
-static FakeRequest *request_new(Radio *radio, void *userdata, const char *format, ...)
-                __attribute__((format(printf, 3, 4)));
-
-static FakeRequest *request_new(Radio *radio, void *userdata, const char *format, ...) {
+FakeRequest *fake_request_new(Radio *radio, void *userdata, const char *format, ...) {
         FakeRequest *request = g_new0(FakeRequest, 1);
         va_list ap;
 
@@ -34,6 +19,8 @@ static FakeRequest *request_new(Radio *radio, void *userdata, const char *format
         g_queue_push_tail(&radio->requests, request);
         return request;
 }
+
+#define request_new fake_request_new
 
 static const char *short_key(const PublicKey *key) {
         static char text[9];
@@ -77,6 +64,8 @@ static void answer(Radio *radio, OutcomeCode code, Slice packet, const char *uri
                 request->contact_done(radio, &outcome, contact, request->userdata);
         else if (request->channel_done)
                 request->channel_done(radio, &outcome, channel, request->userdata);
+        else if (request->answered)
+                request->answered(radio, request, &outcome, packet);
         else if (request->card_done)
                 request->card_done(radio, &outcome, packet, uri, request->userdata);
         else

@@ -375,17 +375,14 @@ START_TEST(statistics) {
 }
 END_TEST
 
-static void on_telemetry(Radio *radio, const Outcome *outcome, const Telemetry *told, void *userdata) {
-        const TelemetryValue *first;
-
+static void on_telemetry(Radio *radio, const Outcome *outcome, const TelemetryValue *values, size_t n,
+                         void *userdata) {
         on_done(radio, outcome, userdata);
-        ck_assert_ptr_nonnull(told);
-        ck_assert_uint_gt(told->values->len, 0);
-        first = &g_array_index(told->values, TelemetryValue, 0);
-        ck_assert_uint_eq(first->channel, 1);
-        ck_assert_str_eq(first->quantity, "voltage");
-        ck_assert_str_eq(first->unit, "V");
-        ck_assert_double_eq_tol(first->values[0], 4.02, 0.011);
+        ck_assert_uint_gt(n, 0);
+        ck_assert_uint_eq(values[0].channel, 1);
+        ck_assert_str_eq(values[0].quantity, "voltage");
+        ck_assert_str_eq(values[0].unit, "V");
+        ck_assert_double_eq_tol(values[0].value, 4.02, 0.011);
 }
 
 START_TEST(telemetry) {
@@ -398,19 +395,23 @@ END_TEST
 START_TEST(telemetry_of_many_kinds) {
         static const uint8_t list[] = {1,    116,  0xFF, 0x9C, 2, 103, 0xFF, 0xF6, 1,  136, 0x07, 0x58,
                                        0x91, 0xFE, 0x3C, 0x2B, 0, 0,   200,  3,    99, 1,   2};
-        g_auto(Telemetry) t = {};
-        const TelemetryValue *v;
+        g_autoptr(GArray) values = telemetry_parse((Slice){list, sizeof(list)});
+        const TelemetryValue *v = (const TelemetryValue *) (void *) values->data;
 
-        telemetry_parse((Slice){list, sizeof(list)}, &t);
-        ck_assert_uint_eq(t.values->len, 3);
-        v = (const TelemetryValue *) (void *) t.values->data;
-        ck_assert_double_eq_tol(v[0].values[0], -1.0, 1e-9);
+        ck_assert_uint_eq(values->len, 6);
+        ck_assert_double_eq_tol(v[0].value, -1.0, 1e-9);
+        ck_assert_ptr_null(v[0].component);
         ck_assert_str_eq(v[1].unit, "°C");
-        ck_assert_double_eq_tol(v[1].values[0], -1.0, 1e-9);
-        ck_assert_uint_eq(v[2].n_values, 3);
-        ck_assert_double_eq_tol(v[2].values[2], 2.0, 1e-9);
+        ck_assert_double_eq_tol(v[1].value, -1.0, 1e-9);
+        ck_assert_str_eq(v[2].component, "latitude");
+        ck_assert_str_eq(v[4].component, "altitude");
+        ck_assert_str_eq(v[4].unit, "m");
+        ck_assert_double_eq_tol(v[4].value, 2.0, 1e-9);
         /* A later kind makes the rest unreadable, not the beginning. */
-        ck_assert_uint_eq(t.rest.size, 4);
+        ck_assert_ptr_null(v[5].quantity);
+        ck_assert_uint_eq(v[5].channel, 3);
+        ck_assert_uint_eq(v[5].type, 99);
+        ck_assert_uint_eq(v[5].data.size, 2);
 }
 END_TEST
 
