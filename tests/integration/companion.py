@@ -180,12 +180,14 @@ class FakeRadio:
 
     KEY = bytes(range(1, 33))
 
-    def __init__(self, contacts=(), channels=None, messages=(), answer=None, name=b"Fake"):
+    def __init__(self, contacts=(), channels=None, messages=(), answer=None, name=b"Fake", greeting=()):
         self.contacts = list(contacts)
         self.channels = channels or {}
         self.messages = list(messages)
         self.answer = answer
         self.name = name
+        self.clock = None  # the time of day, unless set
+        self.greeting = greeting  # frames that lie in the line when somebody comes
         self.log = []
         self.connections = 0
         self.lock = threading.Lock()
@@ -221,6 +223,8 @@ class FakeRadio:
                 self._connection, _ = self._listener.accept()
                 self.connections += 1
                 self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for frame in self.greeting:
+                    self.send(frame)
                 self._serve_one(self._connection)
             except OSError:
                 if self._listener.fileno() < 0:
@@ -246,7 +250,7 @@ class FakeRadio:
         if code == 1:
             return [bytes([5, 1, 22, 22]) + self.KEY + bytes(12) + struct.pack("<IIBB", 869618, 62500, 8, 5) + self.name]
         if code == 5:
-            return [b"\x09" + struct.pack("<I", int(time.time()))]
+            return [b"\x09" + struct.pack("<I", self.clock or int(time.time()))]
         if code == 20:
             return [b"\x0c" + struct.pack("<HII", 4000, 1, 100)]
         if code == 4:
