@@ -62,7 +62,15 @@ static int append_channel(sd_bus_message *m, const BusRadio *self, const Message
 }
 
 static int append_author(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "s", bus_text(message->author));
+        const char *author = message->author;
+        Contact *contact;
+
+        /* A room tells only the beginning of the author's key. */
+        if (!*author && message->has_author_prefix && self->identity &&
+            identity_find_contact_prefix(self->identity, message->author_prefix,
+                                         sizeof(message->author_prefix), &contact) == 1)
+                author = contact->name;
+        return sd_bus_message_append(m, "s", bus_text(author));
 }
 
 static int append_author_key_prefix(sd_bus_message *m, const BusRadio *self, const Message *message) {

@@ -2,10 +2,11 @@
 """What is asked of other nodes: the simulator's repeater, room and sensor answer as servers do, and a
 recording of real ones."""
 
+import json
 import os
 
-from companion import Transcript
-from fixture import PROPERTIES, BusError, Case, Gio, GLib, contact_path, radio_path
+from companion import Transcript, contact_record
+from fixture import BusError, Case, Gio, GLib, contact_path, radio_path
 from programs import BUS_NAME
 
 RADIO = radio_path("sim")
@@ -92,7 +93,7 @@ class Tests(Case):
         self.assertIn(b"\nHilltop\n", bytes(raw))
         self.assertEqual(self.ask(client, "Hilltop", "GetNeighbours"), [])
 
-        self.ask(client, "Hilltop", "Logout", None) if False else client.call(self.node("Hilltop"), "Node", "Logout")
+        client.call(self.node("Hilltop"), "Node", "Logout")
         self.assertFalse(client.get(self.node("Hilltop"), "Node", "LoggedIn"))
 
     def test_anonymous(self):
@@ -211,3 +212,106 @@ class Tests(Case):
         client.wait(lambda: sim.control("stats")["commands"]["26"] > before, "another login")
         client.wait_signal("Result", "Node", self.node("Town room"), lambda o, _: o == "login", since=since)
         self.assertTrue(client.get(self.node("Town room"), "Node", "LoggedIn"))
+
+    # -- recordings ------------------------------------------------------------------
+
+    def play(self, name, contacts):
+        """The recording has no list of contacts: one goes before it."""
+        lines = []
+
+        def add(direction, frame):
+            data = (b"<" if direction == "app>radio" else b">") + len(frame).to_bytes(2, "little") + frame
+            lines.append(json.dumps({"t": 0.1, "dir": direction, "hex": data.hex(), "conn": 1}) + "\n")
+
+        add("app>radio", b"\x04")
+        add("radio>app", b"\x02" + len(contacts).to_bytes(4, "little"))
+        for contact in contacts:
+            add("radio>app", contact)
+        add("radio>app", b"\x04\x01\x00\x00\x00")
+        for contact in contacts:
+            add("app>radio", b"\x1e" + contact[1:33])
+            add("radio>app", contact)
+        path = os.path.join(self.bed.directory, "both.jsonl")
+        with open(path, "w", encoding="utf-8") as both:
+            both.writelines(lines + Transcript(name).lines)
+        return self.begin(["--replay", path])[1]
+
+    def test_replay_repeater(self):
+        key = bytes.fromhex("54184a546cb67f739cc09872971b525f3c412e6d14d1c2f5eaf51064664f638b")
+        client = self.play("repeater_login_status_telemetry_neighbours",
+                           [contact_record(key, b"Repeater One", type_=2, path_len=0)])  # fmt: skip
+        name = "Repeater One"
+        login = self.ask(client, name, "Login", "(sa{sv})", "password", {})
+        self.assertEqual(login, {"Permissions": "admin", "ServerTimeUSec": 0x6B006A5F * 10**6, "FeatureLevel": 2})
+        legacy = {"Legacy": GLib.Variant("b", True)}
+        old, new = self.ask(client, name, "GetStatus", "(a{sv})", legacy), self.ask(client, name, "GetStatus")
+        self.assertEqual((old["Received"], new["Received"]), (20, 22))
+        self.assertEqual(
+            (new["BatteryMillivolts"], new["NoiseFloor"], new["LastRssi"], new["LastSnr"], new["UptimeUSec"], new["Sent"]),
+            (4021, -117, -71, 9.25, 59 * 10**6, 15),
+        )
+        expected = [(1, "voltage", 4.02), (2, "temperature", 21.4), (2, "humidity", 48.5), (2, "barometer", 1013.2),
+                    (1, "temperature", 31.0)]  # fmt: skip
+        for options in (legacy, {}):
+            values = self.ask(client, name, "GetTelemetry", "(a{sv})", options)
+            self.assertEqual([(v["Channel"], v["Quantity"], round(v["Value"], 2)) for v in values], expected)
+        entries = self.ask(client, name, "GetAccessList")
+        self.assertEqual([(e["Key"], e["Permissions"]) for e in entries], [("d1575d409428", "admin")])
+        neighbours = self.ask(client, name, "GetNeighbours", "(a{sv})", {"PrefixBytes": GLib.Variant("y", 6)})
+        self.assertEqual([(n["Key"], n["Snr"]) for n in neighbours], [("570ceb8dd94f", 6.75), ("e29b9797f9e6", -3.5)])
+        self.assertEqual(neighbours[0]["LastHeardUSec"] // 10**6 - neighbours[1]["LastHeardUSec"] // 10**6, 3)
+        owner = self.ask(client, name, "GetOwner", "(a{sv})", {"Full": GLib.Variant("b", True)})
+        self.assertEqual(owner, {"Firmware": "v1.17.1", "Name": name, "Owner": "run by the club"})
+        basic = self.ask(client, name, "GetBasic")
+        self.assertEqual((basic["ServerTimeUSec"], basic["Forwarding"]), (0x6B006A69 * 10**6, True))
+        self.assertEqual(self.ask(client, name, "GetOwner")["Owner"], "run by the club")
+        self.assertEqual(self.ask(client, name, "GetRegions")["Regions"], ["*"])
+        texts = [m["Text"] for m in client.all_messages() if m["Kind"] == "command"]
+        self.assertEqual(texts, ["v1.17.1 (Build: 14 Aug 2026)", "> 869.6179809,62.5,8,5"])
+
+    def test_replay_room(self):
+        key = bytes.fromhex("79c54e1a1b6a468f11f762a0018f8c27c3a23efa9f1a6cf0da635f3084d1aa51")
+        author = bytes.fromhex("a4ca8e55") + bytes(range(28))
+        client = self.play("room_login_posts", [contact_record(key, b"Room", type_=3, path_len=0),
+                                                contact_record(author, b"Bob")])  # fmt: skip
+        login = self.ask(client, "Room", "Login", "(sa{sv})", "hello", {})
+        self.assertEqual(login["Permissions"], "read-write")
+        status = self.ask(client, "Room", "GetStatus", "(a{sv})", {"Legacy": GLib.Variant("b", True)})
+        self.assertEqual((status["PostsStored"], status["PostsPushed"]), (3, 3))
+        self.assertNotIn("RxAirtimeUSec", status)
+        client.wait(lambda: len(client.all_messages()) == 3, "the posts")
+        posts = [(m["Kind"], m["Author"], m["AuthorKeyPrefix"], m["Text"]) for m in client.all_messages()]
+        self.assertIn(("post", "Bob", "a4ca8e55", "posted while the app was away"), posts)
+
+    # -- the command line tool ---------------------------------------------------------
+
+    def ctl(self, *arguments, status=0):
+        result = self.bed.run("meshcorectl", "--session", *arguments, check=False)
+        self.assertEqual(result.returncode, status, result.stderr)
+        return result.stdout
+
+    def test_ctl(self):
+        _, client = self.begin()
+        self.ask(client, "Hilltop", "Login", "(sa{sv})", "password", {})
+        self.assertRegex(self.ctl("node"), r"(?m)^Hilltop +repeater +[0-9a-f]{12} +admin")
+        self.assertRegex(self.ctl("node", "status", "Hilltop"), r"(?m)^BatteryMillivolts +4021$")
+        self.assertEqual(json.loads(self.ctl("node", "status", "Hilltop", "--json"))["NoiseFloor"], -117)
+        self.assertRegex(self.ctl("node", "telemetry", "Hilltop"), r"(?m)^1 +voltage +V +4\.02$")
+        self.assertEqual(json.loads(self.ctl("node", "acl", "Hilltop", "--json"))[0]["Permissions"], "admin")
+        self.assertEqual(json.loads(self.ctl("node", "neighbours", "Hilltop", "--json", "-o", "strongest")), [])
+        self.assertRegex(self.ctl("node", "owner", "Hilltop", "--full"), r"(?m)^Firmware +v1\.")
+        self.assertEqual(json.loads(self.ctl("node", "regions", "Hilltop", "--json"))["Regions"], ["*"])
+        self.assertRegex(self.ctl("node", "basic", "Hilltop"), r"(?m)^Forwarding +yes$")
+        self.assertEqual(self.ctl("node", "command", "Hilltop", "get", "name"), "> Hilltop\n")
+        self.assertTrue(bytes.fromhex(json.loads(self.ctl("node", "request", "Hilltop", "07", "--json"))))
+        self.assertRegex(self.ctl("node", "path", "Bob"), rf"there +{self.keys['Hilltop'][:2]}\n")
+        self.assertRegex(self.ctl("node", "login", "Greenhouse", "--blank"), r"(?m)^Permissions +guest$")
+        self.ctl("node", "status", "Anna", status=2)
+        password = os.path.join(self.bed.directory, "password")
+        with open(password, "w", encoding="utf-8") as file:
+            file.write("password\n")
+        self.assertRegex(self.ctl("node", "login", "Greenhouse", "-p", password), r"(?m)^Permissions +admin$")
+        series = json.loads(self.ctl("node", "mma", "Greenhouse", "--since", "2h", "--json"))
+        self.assertEqual(series[0]["Average"], 21.4)
+        self.ctl("node", "logout", "Greenhouse")
+        self.ctl("console", "Hilltop")
