@@ -12,7 +12,7 @@ typedef struct Arguments {
         char *config;
         char *state_dir;
         char *check_store, *restore; /* a file: do this and end */
-        int log_level; /* a syslog level, or -EINVAL when not given */
+        int log_level;               /* a syslog level, or -EINVAL when not given */
 } Arguments;
 
 void arguments_clear(Arguments *arguments);

@@ -9,6 +9,10 @@
 #include "settings.h"
 #include "terminal.h"
 
+/* Duplicates and acknowledgements are looked for within 7 days. */
+#define HISTORY_DAYS_LEAST     8
+#define HISTORY_MESSAGES_LEAST 1000
+
 /* GKeyFile knows no line numbers and gives up on the whole file at its first
  * bad line, but an administrator needs the line, and the radios in the rest of the file
  * must go on. So the lines are taken apart here; the syntax is the same. */
@@ -164,6 +168,24 @@ static bool parse_seconds(Parser *p, const char *value, uint64_t least, uint64_t
         return true;
 }
 
+/* How much of the history stays. Nothing, or 0: all of it. */
+static bool parse_number(Parser *p, const char *value, uint64_t least, uint64_t most, const char *unit,
+                         uint64_t *ret) {
+        guint64 number = 0;
+
+        if (*value && strcmp(value, "0") != 0 &&
+            !g_ascii_string_to_unsigned(value, 10, least, most, &number, NULL)) {
+                complain(p, LOG_WARNING,
+                         "expected a number of %s from %" PRIu64 " to %" PRIu64
+                         ", or 0 for no limit; ignored",
+                         unit, least, most);
+                return false;
+        }
+
+        *ret = number;
+        return true;
+}
+
 /* A radio with a wrong value of these must not run; a later right one, in a
  * drop-in, mends it. */
 typedef enum Broken {
@@ -290,9 +312,20 @@ static bool set_radio_key(Parser *p, const char *key, const char *value) {
 }
 
 static bool set_daemon_key(Parser *p, const char *key, const char *value) {
+        uint64_t number;
         bool discover;
         int level;
 
+        if (strcmp(key, "HistoryMaxDays") == 0) {
+                if (parse_number(p, value, HISTORY_DAYS_LEAST, 36500, "days", &number))
+                        p->config->history_age_usec = number * USEC_PER_DAY;
+                return true;
+        }
+        if (strcmp(key, "HistoryMaxMessages") == 0) {
+                if (parse_number(p, value, HISTORY_MESSAGES_LEAST, 1000000000, "messages", &number))
+                        p->config->history_messages = number;
+                return true;
+        }
         if (strcmp(key, "Discover") == 0) {
                 if (!*value)
                         p->config->discover = -EINVAL;

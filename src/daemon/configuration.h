@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Something that the administrator should know of. */
 typedef struct ConfigurationProblem {
@@ -14,12 +15,14 @@ typedef struct ConfigurationProblem {
 } ConfigurationProblem;
 
 typedef struct Configuration {
-        GPtrArray *radios;   /* RadioSettings, in order of appearance; sorted out by configuration_finish() */
-        int discover;        /* Discover=; negative: as no radio is named */
-        int log_level;       /* a syslog level, or -EINVAL when not set */
-        GPtrArray *problems; /* ConfigurationProblem, at most CONFIGURATION_PROBLEMS_MAX */
-        unsigned n_dropped;  /* problems beyond that */
-        GHashTable *broken;  /* id to what is wrong, of radios that must not run */
+        GPtrArray *radios; /* RadioSettings, in order of appearance; sorted out by configuration_finish() */
+        uint64_t history_age_usec; /* HistoryMaxDays=; 0: no limit */
+        uint64_t history_messages; /* HistoryMaxMessages=; 0: no limit */
+        int discover;              /* Discover=; negative: as no radio is named */
+        int log_level;             /* a syslog level, or -EINVAL when not set */
+        GPtrArray *problems;       /* ConfigurationProblem, at most CONFIGURATION_PROBLEMS_MAX */
+        unsigned n_dropped;        /* problems beyond that */
+        GHashTable *broken;        /* id to what is wrong, of radios that must not run */
 } Configuration;
 
 #define CONFIGURATION_FILE_SIZE_MAX (1024 * 1024)

@@ -79,6 +79,7 @@ static int configure(Daemon *d) {
                                                 : configuration->radios->len == 0;
         r = manager_apply(d->manager, g_steal_pointer(&configuration->radios));
         manager_set_discover(d->manager, discover);
+        manager_set_retention(d->manager, configuration->history_age_usec, configuration->history_messages);
         if (r < 0)
                 return log_error_errno(r, "Cannot take over all of the configuration");
         return 0;

@@ -409,6 +409,13 @@ Message *identity_get_message(Identity *identity, uint64_t id) {
         return g_steal_pointer(&message);
 }
 
+int identity_nth_newest(Identity *identity, uint64_t n, uint64_t *ret) {
+        int r;
+
+        r = identity_ready(identity);
+        return r < 0 ? r : store_nth_newest(identity->store, identity->record.row, n, ret);
+}
+
 void message_filter_init(MessageFilter *filter) {
         *filter = (MessageFilter){
                         .state = -1,

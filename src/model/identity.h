@@ -185,6 +185,8 @@ int identity_open_messages(Identity *identity, GArray **ret); /* uint64_t */
 /* Ids to announce on the bus: open own ones, then the newest unread, at most limit, unordered. */
 int identity_window(Identity *identity, size_t limit, GArray **ret); /* uint64_t */
 
+/* The id of the newest message but n; 0 when there are no more than n. */
+int identity_nth_newest(Identity *identity, uint64_t n, uint64_t *ret);
 uint64_t identity_last_message_id(const Identity *identity);
 uint64_t identity_unread(const Identity *identity);
 

@@ -217,6 +217,7 @@ int store_list_messages(Store *store, int64_t identity, const MessageFilter *fil
                         bool newer, size_t limit, size_t max_rows, uint64_t *ret_next, GPtrArray *to);
 int store_list_open(Store *store, int64_t identity, size_t limit, GArray *to);   /* oldest first */
 int store_list_unread(Store *store, int64_t identity, size_t limit, GArray *to); /* newest first */
+int store_nth_newest(Store *store, int64_t identity, uint64_t n, uint64_t *ret); /* 0: none */
 int store_last_message(Store *store, int64_t identity, uint64_t *ret);           /* 0: none */
 
 /* 1 or 0. */

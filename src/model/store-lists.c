@@ -145,6 +145,21 @@ int store_last_message(Store *store, int64_t identity, uint64_t *ret) {
         return 0;
 }
 
+int store_nth_newest(Store *store, int64_t identity, uint64_t n, uint64_t *ret) {
+        g_auto(Query) query = query_begin(store, "SELECT id FROM message INDEXED BY message_identity"
+                                                 " WHERE identity = ? ORDER BY id DESC LIMIT 1 OFFSET ?");
+        int r;
+
+        query_bind_int(&query, identity);
+        query_bind_int(&query, (int64_t) MIN(n, (uint64_t) INT64_MAX));
+        r = query_step(&query);
+        if (r < 0)
+                return r;
+
+        *ret = r > 0 ? (uint64_t) query_int(&query, 0) : 0;
+        return 0;
+}
+
 int store_has_peer_messages(Store *store, int64_t identity, const PublicKey *peer) {
         g_auto(Query) query =
                         query_begin(store, "SELECT 1 FROM message INDEXED BY message_peer WHERE identity = ?"

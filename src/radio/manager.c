@@ -9,6 +9,7 @@
 #include "log.h"
 #include "macros.h"
 #include "radio-internal.h"
+#include "retention.h"
 
 struct Manager {
         sd_event *event;
@@ -18,6 +19,7 @@ struct Manager {
         void *userdata;
         Hotplug *hotplug;
         Inhibitions *inhibitions;
+        Retention *retention;
         Bluez *bluez;
         manager_settled_t settled; /* of manager_settle(), until it is called */
         void *settled_userdata;
@@ -245,6 +247,7 @@ int manager_new(sd_event *event, Store *store, Manager **ret) {
         manager->store = store;
         manager->radios = g_ptr_array_new();
         manager->inhibitions = inhibitions_new();
+        manager->retention = retention_new(manager);
         manager->hotplug = hotplug_new(manager);
 
         if (store_check_fd(store) >= 0) {
@@ -272,6 +275,7 @@ Manager *manager_free(Manager *manager) {
         g_ptr_array_unref(manager->radios);
         hotplug_free(manager->hotplug);
         inhibitions_free(manager->inhibitions);
+        retention_free(manager->retention);
         bluez_unref(manager->bluez);
         sd_event_source_disable_unref(manager->check);
         sd_event_unref(manager->event);
@@ -294,6 +298,10 @@ GPtrArray *manager_radios(Manager *manager) {
 
 Store *manager_store(Manager *manager) {
         return manager->store;
+}
+
+Retention *manager_retention(Manager *manager) {
+        return manager->retention;
 }
 
 Inhibitions *manager_inhibitions(Manager *manager) {

@@ -51,6 +51,9 @@ void manager_release(Manager *manager, const char *id);
 /* The same for all radios while the machine sleeps. */
 void manager_set_asleep(Manager *manager, bool asleep);
 
+/* Deletes messages that are older, or more for one radio than that; 0: no limit. */
+void manager_set_retention(Manager *manager, uint64_t max_age_usec, uint64_t max_messages);
+
 /* The id of a radio that nothing moves any more, which is a defect of ours; NULL when all is well. */
 const char *manager_find_stuck(Manager *manager);
 Store *manager_store(Manager *manager);

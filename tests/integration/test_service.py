@@ -2,11 +2,13 @@
 """The daemon as a service: command line, service manager, reload, the policy
 of the system bus, and a radio on a serial port."""
 
+import contextlib
 import json
 import os
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -195,6 +197,42 @@ class Tests(Case):
         lines = self.bed.ctl("export").stdout.splitlines()
         self.assertEqual([json.loads(line)["Id"] for line in lines], [m["Id"] for m in client.all_messages()])
         self.assertEqual(self.bed.ctl("export", "--after", str(json.loads(lines[-2])["Id"])).stdout.splitlines(), lines[-1:])
+
+    def test_history_limits(self):
+        """What is old goes, in batches and with Deleted; unread messages, those on their way and the last days stay."""
+        client = self.client()
+        sim = self.bed.start_sim()
+        self.bed.start_daemon({"sim": sim})
+        client.wait_for_state("ready")
+        slot = next(iter(client.channels()))
+        before = client.get(radio_path("sim"), "Messages", "LastId")
+        sim.control("channel-text", channel=slot, author="Ann", text="tick", count=250)
+        client.wait(lambda: client.get(radio_path("sim"), "Messages", "LastId") >= before + 250, "250 messages")
+        self.assertEqual(self.bed.daemon.terminate()[0], 0)
+        self.bed.programs.remove(self.bed.daemon)
+        client.wait_owned(False)
+
+        with contextlib.closing(sqlite3.connect(os.path.join(self.bed.state_dir, "store.db"))) as store, store:
+            store.execute("PRAGMA journal_mode = WAL")
+            ids = [row[0] for row in store.execute("SELECT id FROM message ORDER BY id")]
+            old, unread, young = ids[:200], set(ids[10:15]), ids[200:]
+            store.execute("UPDATE message SET timestamp_usec = timestamp_usec - 30 * 86400000000 WHERE id <= ?", (old[-1],))
+            store.execute("UPDATE message SET read = 1")
+            store.execute(f"UPDATE message SET read = 0 WHERE id IN ({','.join(map(str, unread))})")
+        self.bed.write_config(f"[Daemon]\nHistoryMaxDays=10\n\n[Radio sim]\nTransport={sim.transport}\n")
+        since = len(client.signals)
+        self.bed.start_daemon()
+        client.wait_for_state("ready")
+        expected = sorted(unread) + young
+
+        def pruned():
+            return [m["Id"] for m in client.all_messages() if m["Id"] <= ids[-1]] == expected
+
+        client.wait(pruned, "old messages leave")
+        client.settle()
+        deleted = [path for s in client.find_signals("Deleted", "Messages", since=since) for path in s.arguments[0]]
+        self.assertEqual(sorted(int(path.rpartition("/")[2]) for path in deleted),
+                         [i for i in old if i not in unread])  # fmt: skip
 
     def test_damaged_backup(self):
         path = os.path.join(self.bed.directory, "backup.db")
