@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd does with the service: activation, credentials, watchdog, log level, reload, a full disk."""
+
+import contextlib
+import json
+import re
+import shlex
+
+UNIT = "meshcored.service"
+DROPIN = "/run/systemd/system/meshcored.service.d/lab.conf"
+
+
+@contextlib.contextmanager
+def simulator(lab, *names):
+    """Radios in the guest, from port 5001 on."""
+    try:
+        for i, name in enumerate(names):
+            # the first with the built-in mesh; two radios must not have the same key
+            lab.write(f"/run/sim-{name}.conf", f"[Radio]\nName={name}\nSeed={name}\n")
+            scenario = f"--scenario /run/sim-{name}.conf" if i > 0 else ""
+            lab.run(f"systemd-run --quiet --collect --unit=sim-{name} meshcore-sim --tcp 127.0.0.1:{5001 + i} {scenario} "
+                    f"--control /run/sim-{name}.socket")  # fmt: skip
+        yield
+    finally:
+        lab.run("systemctl stop 'sim-*.service'", check=False)
+
+
+def control(lab, name, **command):
+    """A verb of the simulator's control socket."""
+    script = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+              "s.sendall(sys.argv[2].encode() + b'\\n'); print(s.recv(65536).decode())")  # fmt: skip
+    answer = lab.run(f"python3 -c {shlex.quote(script)} /run/sim-{name}.socket {shlex.quote(json.dumps(command))}")
+    assert json.loads(answer)["ok"], answer
+
+
+def show(lab, name, unit=UNIT):
+    return lab.run(f"systemctl show -P {name} {unit}").strip()
+
+
+def drop_in(lab, text):
+    lab.write(DROPIN, text)
+    lab.run("systemctl daemon-reload")
+
+
+def case_boot_to_ready(lab):
+    """How long it takes from the start of the unit, and from power on, until the service is active."""
+    lab.run(f"systemctl enable --quiet {UNIT}")
+    lab.reboot()
+    lab.run("systemctl is-system-running --wait", check=False)
+    start, active = int(show(lab, "InactiveExitTimestampMonotonic")), int(show(lab, "ActiveEnterTimestampMonotonic"))
+    lab.run(f"systemctl disable --quiet {UNIT}")
+    assert 0 < start < active
+    lab.note(f"active {(active - start) / 1e3:.0f} ms after the start of the unit, {active / 1e6:.1f} s after power on")
+    exposure = lab.run(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
+    lab.note(exposure.strip())
+    assert float(re.search(r": ([0-9.]+)", exposure).group(1)) <= 2.0
+
+
+def case_bus_activation(lab):
+    """The first call starts it, and is answered."""
+    assert show(lab, "ActiveState") == "inactive"
+    version = lab.run(
+        "busctl get-property org.meshcored1 /org/meshcored1 org.meshcored1.Manager Version"
+    )
+    assert version.startswith('s "'), version
+    assert show(lab, "ActiveState") == "active"
+
+
+def case_sandbox(lab):
+    """Inside the unit's walls: the threads that read a store through after an unclean stop, the clock's state, and
+    nothing that the kernel or the filter had to refuse."""
+    with simulator(lab, "a"):
+        lab.configure({"a": "tcp://127.0.0.1:5001"})
+        lab.start_daemon()
+        lab.wait_state("a", "ready")
+        lab.run(f"systemctl kill --signal=KILL --kill-whom=main {UNIT}; "
+                f"while [ $(systemctl show -P NRestarts {UNIT}) = 0 ]; do sleep 0.1; done")  # fmt: skip
+        lab.wait_state("a", "ready")
+        journal = lab.run(f"journalctl --no-pager -u {UNIT} -o cat")
+        for word in ("Operation not permitted", "Cannot"):
+            assert word not in journal, journal
+    pid = show(lab, "MainPID")
+    status = lab.run(f"cat /proc/{pid}/status")
+    assert re.search(r"^Seccomp:\s+2$", status, re.M) and re.search(r"^NoNewPrivs:\s+1$", status, re.M), status
+    assert re.search(r"^CapBnd:\s+0+$", status, re.M), status
+    # the files of others, and devices that are no serial ports
+    enter = f"nsenter --mount --target {pid} "
+    assert "Read-only" in lab.run(enter + "touch /etc/x 2>&1 || :")
+    assert lab.run(enter + "ls -A /home /root").split() == ["/home:", "/root:"]
+
+
+def case_credentials(lab):
+    """A credential that is there is handed over, one that is not is no error."""
+    lab.start_daemon()
+    assert show(lab, "ActiveState") == "active"
+    lab.run(f"systemctl stop {UNIT}; mkdir -m 700 -p /etc/credstore; "
+            "(umask 077; printf 123456 >/etc/credstore/meshcored.pin)")  # fmt: skip
+    try:
+        lab.start_daemon()
+        pid = show(lab, "MainPID")
+        path = "/run/credentials/meshcored.service/meshcored.pin"
+        assert lab.run(f"nsenter --mount --target {pid} cat {path}") == "123456"
+        assert lab.run(f"tr '\\0' '\\n' </proc/{pid}/environ | grep CREDENTIALS_DIRECTORY").strip().endswith(
+            "/run/credentials/meshcored.service")  # fmt: skip
+        assert "123456" not in lab.run(f"cat /proc/{pid}/cmdline; journalctl --no-pager -u {UNIT}")
+        # nobody else reads it
+        assert "ermission denied" in lab.run(f"setpriv --reuid=nobody --clear-groups cat {path} 2>&1 || :")
+    finally:
+        lab.run("rm -f /etc/credstore/meshcored.pin")
+
+
+def case_watchdog(lab):
+    """A daemon that hangs is killed and started again, and the radio comes back."""
+    with simulator(lab, "a"):
+        lab.configure({"a": "tcp://127.0.0.1:5001"})
+        drop_in(lab, "[Service]\nWatchdogSec=2\nRestartSec=100ms\n")
+        lab.start_daemon()
+        lab.wait_state("a", "ready")
+        first = show(lab, "MainPID")
+        # served: it lives on for longer than the limit
+        lab.run("sleep 5")
+        assert show(lab, "MainPID") == first
+        lab.run(f"kill -STOP {first}; while [ $(systemctl show -P NRestarts {UNIT}) = 0 ]; do sleep 0.1; done")
+        lab.run(f"until systemctl --quiet is-active {UNIT}; do sleep 0.1; done")
+        assert show(lab, "MainPID") not in (first, "0")
+        lab.wait_state("a", "ready")
+        assert "Watchdog timeout" in lab.run(f"journalctl --no-pager -u {UNIT}")
+
+
+def case_restart_policy(lab):
+    """A crash is followed by a start, a wrong configuration file on the command line is not."""
+    lab.start_daemon()
+    first = show(lab, "MainPID")
+    lab.run(f"kill -SEGV {first}; while [ $(systemctl show -P NRestarts {UNIT}) = 0 ]; do sleep 0.1; done; "
+            f"until systemctl --quiet is-active {UNIT}; do sleep 0.1; done")  # fmt: skip
+    lab.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT} 2>/dev/null || :")
+    drop_in(lab, "[Service]\nExecStart=\nExecStart=/usr/bin/meshcored --config /nowhere.conf\n")
+    lab.run(f"systemctl start {UNIT}", check=False)
+    assert (show(lab, "ActiveState"), show(lab, "ExecMainStatus"), show(lab, "NRestarts")) == ("failed", "2", "0")
+
+
+def case_log_level(lab):
+    """systemctl changes it while the daemon runs, and the journal has fields and the catalogue's words."""
+    with simulator(lab, "a"):
+        lab.configure({"a": "tcp://127.0.0.1:5001"})
+        lab.start_daemon()
+        lab.wait_state("a", "ready")
+        assert lab.run(f"systemctl service-log-level {UNIT}").strip() == "info"
+        lab.run(f"systemctl service-log-level {UNIT} debug")
+        assert lab.run(f"systemctl service-log-level {UNIT}").strip() == "debug"
+        assert lab.run(f"systemctl service-log-target {UNIT}").strip() == "journal"
+        lab.run("meshcorectl stop a; meshcorectl start a")
+        lab.wait_state("a", "ready")
+        assert lab.run(f"journalctl --no-pager -p 7..7 -u {UNIT} MESHCORED_RADIO=a").count("\n") > 1
+        lab.run("journalctl --update-catalog")
+        ready = lab.run("journalctl --no-pager -x MESSAGE_ID=9e2ce5c985314b0cac626d927b0a513b")
+        assert "Subject: MeshCore radio a is ready" in ready, ready
+
+
+def case_reload(lab):
+    """Only what changed is touched: the other radio's connection stays."""
+    with simulator(lab, "a", "b"):
+        lab.configure({"a": "tcp://127.0.0.1:5001", "b": "tcp://127.0.0.1:5002"})
+        lab.start_daemon()
+        lab.wait_state("a", "ready")
+        lab.wait_state("b", "ready")
+        pid = show(lab, "MainPID")
+        lab.write("/etc/meshcored/meshcored.conf.d/b.conf", "[Radio b]\nPollIntervalSec=60\n")
+        lab.run(f"systemctl reload {UNIT}")
+        lab.run("until [ $(journalctl --no-pager -o cat -u meshcored | grep -c 'b: ready') = 2 ]; do sleep 0.1; done")
+        lab.wait_state("b", "ready")
+        assert show(lab, "MainPID") == pid
+        lines = lab.run(f"journalctl --no-pager -o cat -u {UNIT}")
+        assert lines.count("a: ready") == 1 and lines.count("b: ready") == 2, lines
+
+
+def case_disk_full(lab):
+    """A full state directory stops the fetching, says so, and nothing is lost: it goes on by itself when there is room.
+    Full at the start, too."""
+    with simulator(lab, "a"):
+        lab.configure({"a": "tcp://127.0.0.1:5001"})
+        lab.run("mkdir -p /var/lib/meshcored && mount -t tmpfs -o size=8m,mode=700,uid=meshcored tmpfs /var/lib/meshcored")
+        try:
+            lab.start_daemon()
+            lab.wait_state("a", "ready")
+            lab.run("head -c 16m /dev/zero >/var/lib/meshcored/ballast 2>/dev/null || :")
+            control(lab, "a", cmd="text", **{"from": "Anna", "text": "written to a full disk"})
+            lab.wait_state("a", "syncing", "storage-full")
+            event = lab.run("journalctl --no-pager -o cat MESSAGE_ID=ac8a607ca8a84de58dde3b7717091559")
+            assert "make room" in event, event
+            lab.run("rm /var/lib/meshcored/ballast")
+            lab.wait_state("a", "ready")
+            assert lab.run("meshcorectl --json messages").count("written to a full disk") == 1
+
+            lab.run(f"systemctl stop {UNIT}; head -c 16m /dev/zero >/var/lib/meshcored/ballast 2>/dev/null || :")
+            lab.run(f"systemctl start {UNIT}", check=False)
+            lab.run(f"while [ $(systemctl show -P NRestarts {UNIT}) -lt 6 ]; do sleep 0.2; done; "
+                    "rm /var/lib/meshcored/ballast")  # fmt: skip
+            lab.run(f"until systemctl --quiet is-active {UNIT}; do sleep 0.2; done")
+            lab.wait_state("a", "ready")
+        finally:
+            lab.run(f"systemctl stop {UNIT}; umount /var/lib/meshcored", check=False)
+
+
+def case_user_unit(lab):
+    """The unit of the session bus is there and loads."""
+    text = lab.run("systemd-analyze verify --user --man=no /usr/lib/systemd/user/meshcored.service 2>&1 || :")
+    assert "meshcored" not in text or "XDG_RUNTIME_DIR" in text, text
