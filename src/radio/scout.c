@@ -7,9 +7,10 @@
 #include "protocol.h"
 #include "radio-internal.h"
 
-/* What does not answer may be no radio at all, and somebody else may want the port. */
-#define AGAIN_FIRST_USEC (5 * USEC_PER_SEC)
-#define AGAIN_CAP_USEC   (5 * USEC_PER_MINUTE)
+/* What does not answer may be no radio at all, and somebody else may want the
+ * port. A board that is reset comes back as a new device. */
+#define AGAIN_FIRST_USEC USEC_PER_MINUTE
+#define AGAIN_CAP_USEC   (15 * USEC_PER_MINUTE)
 
 struct Scout {
         Manager *manager;
