@@ -91,7 +91,11 @@ void job_tidy(Job *job);
 void job_free(Job *job);
 
 /* -- node-run.c -- */
+#define NODE_PREFIX_LENGTH 8 /* of neighbours, unless somebody wants another one */
+
 void job_start(Job *job);
+/* What it asks, from the beginning or for the next part. */
+void job_send(Job *job);
 /* Gives the path back, then frees the job. */
 void job_restore(Job *job);
 OutcomeCode job_check(Radio *radio, const NodeQuery *query, Outcome *ret_outcome);

@@ -4,10 +4,11 @@ recording of real ones."""
 
 import json
 import os
+import subprocess
 
 from companion import Transcript, contact_record
 from fixture import BusError, Case, Gio, GLib, contact_path, radio_path
-from programs import BUS_NAME
+from programs import BUS_NAME, TIMEOUT, find_program
 
 RADIO = radio_path("sim")
 IFACE = BUS_NAME + "."
@@ -199,6 +200,21 @@ class Tests(Case):
         self.assert_bus_error("InvalidArguments", client.call, self.node("Hilltop"), "Node", "Login", "(sa{sv})",
                               "sixteen letters!", {})  # fmt: skip
 
+    def test_refused_password(self):
+        """Few servers say no; then nobody waits, and the same password is not sent again."""
+        sim, client = self.begin()
+        login = Pending(client, self.node("Hilltop"), "Node", "Login", "(sa{sv})", "guess", {})
+        client.wait(lambda: [i for p, i in client.tree().items() if i.get("Request", {}).get("DeadlineUSec")], "it is sent")
+        sim.control("push", frame="8600" + self.keys["Hilltop"][:12])
+        with self.assertRaises(BusError) as caught:
+            login.wait(client)
+        self.assertTrue(caught.exception.name.endswith(".LoginFailed"), caught.exception)
+        again = (client.call, self.node("Hilltop"), "Node", "Login", "(sa{sv})", "guess")
+        self.assert_bus_error("LoginFailed", *again, {})
+        self.assertEqual(sim.control("stats")["commands"]["26"], 1)
+        self.assert_bus_error("Timeout", *again, {"Force": GLib.Variant("b", True)})
+        self.assertEqual(sim.control("stats")["commands"]["26"], 2)
+
     def test_room_resumes(self):
         sim, client = self.begin()
         self.ask(client, "Town room", "Login", "(sa{sv})", "hello", {})
@@ -314,4 +330,17 @@ class Tests(Case):
         series = json.loads(self.ctl("node", "mma", "Greenhouse", "--since", "2h", "--json"))
         self.assertEqual(series[0]["Average"], 21.4)
         self.ctl("node", "logout", "Greenhouse")
-        self.ctl("console", "Hilltop")
+        console = subprocess.run(
+            [find_program("meshcorectl"), "--session", "console", "Hilltop"], env=self.bed.environment(),
+            input="get name\n\nget role\n", capture_output=True, text=True, timeout=TIMEOUT, check=True,
+        )  # fmt: skip
+        self.assertEqual(console.stdout, "> Hilltop\n> repeater\n")
+        watch = subprocess.Popen(
+            [find_program("meshcorectl"), "--session", "node", "status", "Hilltop", "--watch", "10s", "--json"],
+            env=self.bed.environment(), stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            self.assertEqual(json.loads(watch.stdout.readline())["BatteryMillivolts"], 4021)
+        finally:
+            watch.terminate()
+            watch.communicate()

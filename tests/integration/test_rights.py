@@ -14,6 +14,7 @@ import rights
 from fixture import ACCESS_DENIED, ROOT, TIMEOUT, BusError, Case, radio_path
 from programs import Program, find_program
 from systembus import Polkit, PolicyBus, user
+from test_node import Pending
 
 # any user and group that every Debian has; the policy is made to mean this group
 MEMBER = "games"
@@ -156,6 +157,18 @@ class Tests(Case):
             self.assertNotIn(self.outcome(root, m, paths[m.interface]), (ACCESS_DENIED, INTERACTIVE), m.short)
         for name, row in sorted(table.items()):
             print(f"{name:30} {row[0]:12} stranger: never, member: polkit, root: always")
+
+    def test_request_of_another(self):
+        """A request is its owner's; who else may look at it may not cancel it."""
+        root = self.start_system()
+        member = self.client_as(MEMBER)
+        node = next(p for p, i in root.tree().items() if i.get("Contact", {}).get("Type") == "room")
+        call = Pending(root, node, "Node", "GetStatus", "(a{sv})", {})
+        path = root.wait(lambda: next((p for p in root.tree() if "/request/" in p), None), "the request")
+        self.assert_bus_error(ACCESS_DENIED, member.call, path, "Request", "Cancel")
+        root.call(path, "Request", "Cancel")
+        with self.assertRaises(BusError):
+            call.wait(root)
 
     def test_every_method_allowed(self):
         """A member whom polkit allows all is root's equal."""
