@@ -43,7 +43,7 @@ LIBRARIES = {
     r"libserialport\.h": {"link"},
     r"sodium.*": {"sim"},
     r"gcrypt\.h": {"sim"},
-    r"json-glib/.*": {"sim", "ctl"},
+    r"json-glib/.*": {"sim", "ctl", "bond"},
     r"gio/.*": set(),
     r"dbus/.*": set(),
     r"glib-unix\.h": set(),

@@ -7,6 +7,7 @@
 #include "ble-internal.h"
 #include "log.h"
 #include "macros.h"
+#include "protocol.h"
 
 /* Frames over the two characteristics: a write is a command, a notification a frame (wire reference 1.3). */
 
@@ -226,6 +227,12 @@ int ble_send(Link *link, const uint8_t *frame, size_t size) {
                 return r == -ENOTCONN ? r : -EPIPE;
         }
         return 0;
+}
+
+int link_ble_probe(Link *link) {
+        static const uint8_t query[] = {CMD_DEVICE_QUERY, 3};
+
+        return link_send(link, query, sizeof(query));
 }
 
 static void free_bytes(gpointer bytes) {

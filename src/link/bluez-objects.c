@@ -24,6 +24,7 @@ typedef struct Property {
 static const Property adapter_properties[] = {
                 {"Address", "s", PROPERTY_STRING, offsetof(BluezAdapter, address)},
                 {"Alias", "s", PROPERTY_STRING, offsetof(BluezAdapter, alias)},
+                {"Modalias", "s", PROPERTY_STRING, offsetof(BluezAdapter, modalias)},
                 {"Powered", "b", PROPERTY_BOOLEAN, offsetof(BluezAdapter, powered)},
                 {"Pairable", "b", PROPERTY_BOOLEAN, offsetof(BluezAdapter, pairable)},
                 {"Discovering", "b", PROPERTY_BOOLEAN, offsetof(BluezAdapter, discovering)},
@@ -65,6 +66,7 @@ static void adapter_free(void *p) {
         g_free(a->path);
         g_free(a->address);
         g_free(a->alias);
+        g_free(a->modalias);
         g_free(a);
 }
 
@@ -113,7 +115,10 @@ static BluezAdapter *need_adapter(Bluez *bluez, const char *path) {
                 return a;
 
         a = g_new(BluezAdapter, 1);
-        *a = (BluezAdapter){.path = g_strdup(path), .address = g_strdup(""), .alias = g_strdup("")};
+        *a = (BluezAdapter){.path = g_strdup(path),
+                            .address = g_strdup(""),
+                            .alias = g_strdup(""),
+                            .modalias = g_strdup("")};
         g_hash_table_insert(bluez->adapters, a->path, a);
         return a;
 }

@@ -456,6 +456,7 @@ Bluez *bluez_unref(Bluez *bluez) {
         /* What links told at their end, such as Disconnect, should not be lost with the connection. */
         if (bluez->bus)
                 (void) sd_bus_flush(bluez->bus);
+        bluez->ready = false; /* that we go is no news */
         drop_bus(bluez);
         sd_event_source_disable_unref(bluez->deferred);
         g_hash_table_unref(bluez->leaving);

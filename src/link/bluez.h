@@ -24,6 +24,7 @@ typedef struct BluezWatch BluezWatch;
 /* Strings are never NULL, valid UTF-8, and else as bluetoothd gave them. */
 typedef struct BluezAdapter {
         char *path, *address, *alias;
+        char *modalias; /* "usb:v1D6Bp0246d0542" for bluetoothd 5.66 */
         bool powered, pairable, discovering;
 } BluezAdapter;
 

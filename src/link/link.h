@@ -70,11 +70,12 @@ int link_new_serial(sd_event *event, const char *path, SerialLines lines, const 
                     void *userdata, Link **ret);
 
 typedef struct BleOptions {
-        const char *adapter;   /* "hci0" or its address; NULL: the one that knows the radio, else any */
-        bool check_only;       /* changes nothing that outlives the link: no scan, pairing or power */
-        bool power_on;         /* give power to the adapter, and make it pairable */
-        bool repair;           /* forget the bond first, pair anew */
-        unsigned tries;        /* to connect; 0: 2 */
+        const char *adapter; /* "hci0" or its address; NULL: the one that knows the radio, else any */
+        bool check_only; /* starts nothing, and changes nothing that outlives the link: no scan, pairing or
+                            power */
+        bool power_on;   /* give power to the adapter, and make it pairable */
+        bool repair;     /* forget the bond first, pair anew */
+        unsigned tries;  /* to connect; 0: 2 */
         uint64_t connect_usec; /* of one try; 0: as long as bluetoothd tries itself */
         uint64_t search_usec;  /* to see the radio; 0: 15 s */
 } BleOptions;
@@ -87,6 +88,9 @@ int link_new_ble(Bluez *bluez, Bond *bond, const char *target, const BleOptions 
                  const LinkHandler *handler, void *userdata, Link **ret);
 /* For a link of link_new_ble() from opened() on: the address of the radio; "" before. */
 const char *link_ble_address(const Link *link);
+/* Of such a link that is open: asks the radio what it is, which changes nothing in it. Its answer is a frame.
+ */
+int link_ble_probe(Link *link);
 
 /* Begins to open. Never calls the handler from inside; afterwards exactly one
  * of opened and closed comes first. Returns 0 or a negative errno, then

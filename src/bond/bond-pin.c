@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+
+#include "bond-tool.h"
+#include "macros.h"
+
+#define ENVIRONMENT "MESHCORE_BLE_PIN"
+
+static const char six_digits[] = "A PIN has exactly six digits";
+
+static int complain(const char *from, int r) {
+        if (r == -EINVAL)
+                print_error("%s: %s", from, six_digits);
+        else if (r == -EPERM)
+                print_error("%s: others can read it (chmod o= it)", from);
+        else
+                print_error("%s: %s", from, g_strerror(-r));
+        return r == -ENOENT ? -EINVAL : r;
+}
+
+/* One line; what is longer is no PIN. */
+static int read_line(FILE *file, uint32_t *ret) {
+        char line[16] = {};
+        int r;
+
+        if (!fgets(line, sizeof(line), file))
+                return -ECANCELED;
+
+        line[strcspn(line, "\r\n")] = '\0';
+        r = passkey_parse(line, ret);
+        explicit_bzero(line, sizeof(line));
+        return r;
+}
+
+static int from_credentials(uint32_t *ret) {
+        static const char *const names[] = {"meshcore-bond.pin", "meshcored.pin"};
+        const char *directory = g_getenv("CREDENTIALS_DIRECTORY");
+
+        for (size_t i = 0; directory && i < ELEMENTSOF(names); i++) {
+                g_autofree char *path = g_build_filename(directory, names[i], NULL);
+                int r = passkey_read_file(path, ret);
+
+                if (r != -ENOENT)
+                        return r < 0 ? complain(path, r) : 0;
+        }
+        return -ENOENT;
+}
+
+int pin_find(const char *pin, const char *file, uint32_t *ret) {
+        const char *environment = g_getenv(ENVIRONMENT);
+        int r;
+
+        if (pin) {
+                r = passkey_parse(pin, ret);
+                return r < 0 ? complain("--pin", r) : 0;
+        }
+        if (file) {
+                r = strcmp(file, "-") == 0 ? read_line(stdin, ret) : passkey_read_file(file, ret);
+                return r < 0 ? complain(strcmp(file, "-") == 0 ? "standard input" : file, r) : 0;
+        }
+
+        r = from_credentials(ret);
+        if (r != -ENOENT)
+                return r;
+        if (environment) {
+                r = passkey_parse(environment, ret);
+                return r < 0 ? complain(ENVIRONMENT, r) : 0;
+        }
+        return -ENOENT;
+}
+
+int pin_ask(uint32_t *ret) {
+        struct termios before, silent;
+        FILE *terminal;
+        int r;
+
+        terminal = fopen("/dev/tty", "r+e");
+        if (!terminal)
+                return -ENOENT;
+        if (tcgetattr(fileno(terminal), &before) < 0) {
+                (void) fclose(terminal);
+                return -ENOENT;
+        }
+
+        silent = before;
+        silent.c_lflag &= ~(tcflag_t) ECHO;
+        (void) fprintf(terminal, "Enter PIN: ");
+        (void) fflush(terminal);
+        (void) tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
+        r = read_line(terminal, ret);
+        (void) tcsetattr(fileno(terminal), TCSAFLUSH, &before);
+        (void) fprintf(terminal, "\n");
+        (void) fclose(terminal);
+        if (r == -EINVAL)
+                print_error("%s", six_digits);
+        return r;
+}
