@@ -182,9 +182,12 @@ static int add_children(BusRadio *self, const char *kind, const char *interface,
 }
 
 int bus_radio_export(BusRadio *self) {
+        RadioBond bond;
         int r;
 
         r = add_interface(self, BUS_RADIO, bus_radio_vtable);
+        if (r >= 0 && radio_bond(self->radio, &bond))
+                r = add_interface(self, BUS_PAIRING, bus_pairing_vtable);
         if (r >= 0)
                 r = add_interface(self, BUS_RADIO, bus_radio_settings_vtable);
         if (r >= 0)

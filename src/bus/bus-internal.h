@@ -22,6 +22,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
 #define BUS_LOG_PATH "/org/freedesktop/LogControl1"
 #define BUS_LOG      "org.freedesktop.LogControl1"
 
+#define BUS_PAIRING  "org.meshcored1.Pairing"
 #define BUS_MANAGER  "org.meshcored1.Manager"
 #define BUS_RADIO    "org.meshcored1.Radio"
 #define BUS_CONTACTS "org.meshcored1.Contacts"
@@ -155,6 +156,7 @@ Channel *bus_radio_get_channel(BusRadio *self, unsigned slot);
 extern const sd_bus_vtable bus_manager_vtable[];
 extern const sd_bus_vtable bus_log_vtable[];      /* nothing */
 extern const sd_bus_vtable bus_radio_vtable[];    /* userdata: BusRadio */
+extern const sd_bus_vtable bus_pairing_vtable[];  /* BusRadio, of those that can be paired */
 extern const sd_bus_vtable bus_contacts_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_channels_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_messages_vtable[]; /* BusRadio */

@@ -156,6 +156,9 @@ void bus_queue_radio(BusRadio *self, RadioChange what) {
                         {RADIO_CHANGED_TUNING, BUS_RADIO, "AirtimeFactor"},
                         {RADIO_CHANGED_SCOPE, BUS_RADIO, "DefaultFloodScope"},
                         {RADIO_CHANGED_REPEAT, BUS_RADIO, "AllowedRepeatFrequencies"},
+                        {RADIO_CHANGED_BOND, BUS_PAIRING, "BondState"},
+                        {RADIO_CHANGED_BOND, BUS_PAIRING, "Reason"},
+                        {RADIO_CHANGED_BOND, BUS_PAIRING, "LastVerifiedUSec"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)

@@ -6,6 +6,8 @@
  * them. */
 
 static const char *const radio_interfaces[] = {BUS_RADIO, BUS_CONTACTS, BUS_CHANNELS, BUS_MESSAGES, NULL};
+static const char *const paired_interfaces[] = {BUS_RADIO,    BUS_PAIRING,  BUS_CONTACTS,
+                                                BUS_CHANNELS, BUS_MESSAGES, NULL};
 static const char *const contact_interfaces[] = {BUS_CONTACT, NULL};
 static const char *const node_interfaces[] = {BUS_CONTACT, BUS_NODE, NULL};
 static const char *const channel_interfaces[] = {BUS_CHANNEL, NULL};
@@ -386,12 +388,13 @@ static void on_added(Radio *radio, void *userdata) {
 static void on_removed(Radio *radio, void *userdata) {
         Bus *bus = userdata;
         BusRadio *self = bus_find_radio(bus, radio);
+        RadioBond bond;
 
         if (!self)
                 return;
 
         detach_identity(self);
-        bus_emit_removed(bus, self->path, radio_interfaces);
+        bus_emit_removed(bus, self->path, radio_bond(radio, &bond) ? paired_interfaces : radio_interfaces);
         bus_radio_unexport(self);
         g_ptr_array_remove(bus->radios, self);
 }

@@ -7,7 +7,7 @@
 /* The bond of a Bluetooth radio, as seen from those who ask for it. Links come and go, and pair or repair by
  * themselves as they open; what is asked here is that one opens, and told what came of it. */
 
-#define CREDENTIAL_PREFIX "meshcored.pin." /* and the radio's id */
+#define CREDENTIAL "meshcored.pin"
 
 typedef enum BondVerb {
         BOND_PAIR,
@@ -40,23 +40,33 @@ bool radio_bond(const Radio *radio, RadioBond *ret) {
 
 /* -- the PIN ------------------------------------------------------------------------ */
 
-static int read_passkey(void *userdata, uint32_t *ret) {
-        Radio *radio = userdata;
+/* Of this radio, else of all. */
+static int read_credential(Radio *radio, uint32_t *ret) {
         const char *directory = g_getenv("CREDENTIALS_DIRECTORY");
-        g_autofree char *path = NULL;
+        g_autofree char *own = NULL, *common = NULL;
         int r;
 
-        if (radio->settings->pin_file)
-                path = g_strdup(radio->settings->pin_file);
-        else if (directory)
-                path = g_strconcat(directory, "/" CREDENTIAL_PREFIX, radio_id(radio), NULL);
-        else
+        if (!directory)
                 return -ENOENT;
 
-        r = passkey_read_file(path, ret);
-        if (r < 0 && (r != -ENOENT || radio->settings->pin_file))
-                radio_log(radio, LOG_WARNING, r, "cannot read the PIN from %s%s", path,
-                          r == -EPERM    ? ", others may read it, too (chmod o=)"
+        own = g_strconcat(directory, "/" CREDENTIAL ".", radio_id(radio), NULL);
+        r = passkey_read_file(own, ret);
+        if (r != -ENOENT)
+                return r;
+
+        common = g_strconcat(directory, "/" CREDENTIAL, NULL);
+        return passkey_read_file(common, ret);
+}
+
+static int read_passkey(void *userdata, uint32_t *ret) {
+        Radio *radio = userdata;
+        const char *file = radio->settings->pin_file;
+        int r;
+
+        r = file ? passkey_read_file(file, ret) : read_credential(radio, ret);
+        if (r < 0 && (r != -ENOENT || file))
+                radio_log(radio, LOG_WARNING, r, "cannot read the PIN from %s%s", file ?: "the credential",
+                          r == -EPERM    ? ", which others may read, too (chmod o=)"
                           : r == -EINVAL ? ", which does not hold six digits"
                                          : "");
         return r;
@@ -177,20 +187,27 @@ static void open_now(Radio *radio) {
         radio_start(radio);
 }
 
-void radio_pair(Radio *radio, int32_t passkey, radio_pair_done_t done, void *userdata) {
+void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void *userdata) {
         BondRequest *request = request_new(radio, BOND_PAIR, userdata);
+        uint32_t number = 0;
 
         request->pair_done = done;
         if (request->over)
                 return;
+        if (passkey && passkey_parse(passkey, &number) < 0) {
+                (void) outcome_set(&request->outcome, OUTCOME_INVALID_ARGUMENTS,
+                                   "A PIN has exactly six digits");
+                request_finish(radio, request);
+                return;
+        }
         if (radio->state >= RADIO_SYNCING && bond_state(radio->bond) == BOND_VERIFIED) {
                 request->already = true;
                 request_finish(radio, request);
                 return;
         }
 
-        if (passkey >= 0)
-                bond_offer_passkey(radio->bond, (uint32_t) passkey);
+        if (passkey)
+                bond_offer_passkey(radio->bond, number);
         open_now(radio);
 }
 

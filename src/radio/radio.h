@@ -173,7 +173,7 @@ void radio_ping(Radio *radio, radio_ping_done_t done, void *userdata);
  * radio. done when the radio has answered over the protected link. already: there was a bond that works, and
  * nothing was done. Fails with OUTCOME_NOT_SUPPORTED where there is nothing to pair. */
 typedef void (*radio_pair_done_t)(Radio *radio, const Outcome *outcome, bool already, void *userdata);
-void radio_pair(Radio *radio, int32_t passkey, radio_pair_done_t done, void *userdata);
+void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void *userdata);
 
 /* Proves the bond by an answer of the radio, opening the link if need be. OUTCOME_OK whatever came of it:
  * radio_bond() says what. */

@@ -24,6 +24,11 @@ struct Radio {
         Identity *identity;
         Pending *pending;
         GQueue pings;
+        RadioBond bond;
+        char *bond_request; /* verb and PIN of the one that waits */
+        radio_pair_done_t pair_done;
+        radio_done_t bond_done;
+        void *bond_userdata;
         GQueue requests;
         GQueue node_requests;
 };

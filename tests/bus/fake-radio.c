@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <check.h>
 #include <string.h>
 
 #include "clock.h"
@@ -53,12 +54,13 @@ Store *manager_store(Manager *manager) {
         }                                                                              \
         G_STMT_END
 
-Radio *fake_radio_add(Manager *manager, const char *id, const PublicKey *key) {
+static Radio *add(Manager *manager, const char *id, const PublicKey *key, Transport transport) {
         Radio *radio = g_new0(Radio, 1);
 
         radio->manager = manager;
         radio->settings = radio_settings_new(id);
-        radio->settings->transport = TRANSPORT_TCP;
+        radio->settings->transport = transport;
+        radio->bond = (RadioBond){.state = "none", .reason = "none"};
         g_free(radio->settings->address);
         radio->settings->address = g_strdup("::1");
         radio->settings->port = TCP_PORT_DEFAULT;
@@ -91,7 +93,17 @@ Radio *fake_radio_add(Manager *manager, const char *id, const PublicKey *key) {
         return radio;
 }
 
+Radio *fake_radio_add(Manager *manager, const char *id, const PublicKey *key) {
+        return add(manager, id, key, TRANSPORT_TCP);
+}
+
+Radio *fake_radio_add_ble(Manager *manager, const char *id) {
+        return add(manager, id, NULL, TRANSPORT_BLE);
+}
+
 void fake_radio_remove(Manager *manager, Radio *radio) {
+        if (radio->bond_request)
+                fake_radio_answer_bond(radio, OUTCOME_CANCELLED, false);
         while (fake_radio_n_pings(radio) > 0)
                 fake_radio_answer_ping(radio, OUTCOME_CANCELLED, 0);
         while (fake_radio_n_requests(radio) > 0)
@@ -255,6 +267,58 @@ void radio_start(Radio *radio) {
 
 void radio_stop(Radio *radio) {
         fake_radio_enter_state(radio, RADIO_STOPPED, REASON_NONE);
+}
+
+/* -- the bond ---------------------------------------------------------------- */
+
+void fake_radio_set_bond(Radio *radio, const char *state, const char *reason, uint64_t verified_usec) {
+        radio->bond = (RadioBond){.state = state, .reason = reason, .last_verified_usec = verified_usec};
+        TELL(radio, changed, RADIO_CHANGED_BOND);
+}
+
+const char *fake_radio_bond_request(Radio *radio) {
+        return radio->bond_request;
+}
+
+void fake_radio_answer_bond(Radio *radio, OutcomeCode code, bool already) {
+        g_auto(Outcome) outcome = {};
+
+        g_clear_pointer(&radio->bond_request, g_free);
+        (void) outcome_set(&outcome, code, "as the test says");
+        if (radio->pair_done)
+                radio->pair_done(radio, &outcome, already, radio->bond_userdata);
+        else
+                radio->bond_done(radio, &outcome, radio->bond_userdata);
+}
+
+bool radio_bond(const Radio *radio, RadioBond *ret) {
+        if (radio->settings->transport != TRANSPORT_BLE)
+                return false;
+
+        *ret = radio->bond;
+        return true;
+}
+
+static void ask_bond(Radio *radio, char *request, radio_pair_done_t pair_done, radio_done_t done,
+                     void *userdata) {
+        ck_assert_ptr_null(radio->bond_request);
+        radio->bond_request = request;
+        radio->pair_done = pair_done;
+        radio->bond_done = done;
+        radio->bond_userdata = userdata;
+}
+
+void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void *userdata) {
+        ask_bond(radio, passkey ? g_strdup_printf("pair %s", passkey) : g_strdup("pair"), done, NULL,
+                 userdata);
+}
+
+void radio_verify_bond(Radio *radio, radio_done_t done, void *userdata) {
+        ask_bond(radio, g_strdup("verify"), NULL, done, userdata);
+}
+
+void radio_forget_bond(Radio *radio, radio_done_t done, void *userdata) {
+        ask_bond(radio, g_strdup("forget"), NULL, done, userdata);
 }
 
 void radio_ping(Radio *radio, radio_ping_done_t done, void *userdata) {

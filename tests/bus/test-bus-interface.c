@@ -215,6 +215,7 @@ START_TEST(xml_and_vtables_agree) {
                         .members = g_ptr_array_new_with_free_func(g_free),
                         .only = "org.meshcored1.",
         };
+        Parser pairing = {.only = BUS_PAIRING};
 
         repeater->type = CONTACT_REPEATER;
         ck_assert_int_ge(identity_put_contact(fixture_identity(f), repeater), 0);
@@ -232,6 +233,11 @@ START_TEST(xml_and_vtables_agree) {
         read_live(f, &live, contact);
         read_live(f, &live, RADIO_PATH "/channel/3");
         read_live(f, &live, message);
+        /* Its other interfaces are those of the one above. */
+        (void) fake_radio_add_ble(f->manager, "ble");
+        fixture_run(f);
+        pairing.members = live.members;
+        read_live(f, &pairing, "/org/meshcored1/radio/ble");
         g_ptr_array_sort(live.members, compare_strings);
 
         for (guint i = 0; i < MIN(promised->len, live.members->len); i++)
