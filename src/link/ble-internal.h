@@ -39,6 +39,7 @@ typedef struct LinkBle {
         bool half_done; /* a pairing of ours failed: the device is to go */
         bool repaired;  /* the bond was removed once in this link */
         bool powered;   /* power was asked for */
+        bool refused;   /* a Connect failed */
         unsigned n_lost, n_tries;
         uint64_t step_began; /* CLOCK_MONOTONIC */
 

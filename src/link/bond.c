@@ -207,6 +207,10 @@ bool bond_count_drop(Bond *bond) {
         return ++bond->n_drops >= DROPS_STALE;
 }
 
+bool bond_has_drops(const Bond *bond) {
+        return bond->n_drops > 0;
+}
+
 void bond_forget_drops(Bond *bond) {
         bond->n_drops = 0;
 }

@@ -88,6 +88,8 @@ void bond_passkey_accepted(Bond *bond);
 /* The link of a bonded device ended before its services were there. Two in a row are what a lost key looks
  * like (bluetoothd does not say); returns whether it is so now. */
 bool bond_count_drop(Bond *bond);
+/* Whether one was counted. */
+bool bond_has_drops(const Bond *bond);
 /* Something else explains them, or the services came. */
 void bond_forget_drops(Bond *bond);
 

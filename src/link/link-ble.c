@@ -338,8 +338,11 @@ void ble_begin(LinkBle *ble) {
 
 /* -- connecting ---------------------------------------------------------------------------- */
 
+/* One connection that ended early is half of the evidence: the other half is worth a try. */
 static unsigned tries_max(const LinkBle *ble) {
-        return ble->options.tries ?: TRIES_DEFAULT;
+        unsigned tries = ble->options.tries ?: TRIES_DEFAULT;
+
+        return bond_has_drops(ble->bond) ? MAX(tries, LOST_TRIES_MAX) : tries;
 }
 
 static void end_no_answer(LinkBle *ble, const char *text) {
@@ -351,6 +354,7 @@ static void connect_failed(LinkBle *ble, const sd_bus_error *e) {
         const char *text = e->message ?: e->name;
 
         log_debug("Connect to %s: %s: %s", ble->address, e->name, text);
+        ble->refused = true;
         if (ble_end_common(ble, e))
                 return;
         if (strstr(text, "key-missing")) {
@@ -457,8 +461,8 @@ static void dropped(LinkBle *ble, const BluezDevice *d) {
         }
         if (counts && bond_count_drop(ble->bond)) {
                 /* A radio without the key is connected for a moment; with another key not even that. */
-                ble_stale(ble,
-                          ble->step == BLE_CONNECTING ? BOND_REASON_ENCRYPTION : BOND_REASON_KEY_MISSING);
+                ble_stale(ble, ble->refused || ble->step == BLE_CONNECTING ? BOND_REASON_ENCRYPTION
+                                                                           : BOND_REASON_KEY_MISSING);
                 return;
         }
         /* Connect is still to answer in the other step. */
