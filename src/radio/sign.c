@@ -14,7 +14,7 @@ typedef struct SignRequest {
         GByteArray *data;
         guint sent;
         uint8_t signature[SIGNATURE_SIZE];
-        bool signed_; /* signature is there */
+        bool has_signature; /* signature is there */
         radio_bytes_done_t done;
         void *userdata;
 } SignRequest;
@@ -23,7 +23,7 @@ static void signature_came(Request *request, const Frame *frame) {
         SignRequest *s = (SignRequest *) request;
 
         memcpy(s->signature, frame->signature.bytes, sizeof(s->signature));
-        s->signed_ = true;
+        s->has_signature = true;
         request_succeed(request);
 }
 
@@ -68,9 +68,10 @@ static void sign_start(Request *request, const Frame *frame) {
 static void sign_done(Request *request, const Outcome *outcome) {
         SignRequest *s = (SignRequest *) request;
 
-        s->done(request->radio, outcome, (Slice){s->signature, s->signed_ ? sizeof(s->signature) : 0},
+        s->done(request->radio, outcome, (Slice){s->signature, s->has_signature ? sizeof(s->signature) : 0},
                 s->userdata);
-        explicit_bzero(s->data->data, s->data->len);
+        if (s->data->len > 0)
+                explicit_bzero(s->data->data, s->data->len);
         g_byte_array_unref(s->data);
         g_free(s);
 }
