@@ -265,6 +265,24 @@ START_TEST(stop_waits_not_for_ever) {
 }
 END_TEST
 
+static bool give_one(Peer *peer, const uint8_t *frame, size_t size, void *userdata) {
+        if (frame[0] != CMD_SYNC_NEXT_MESSAGE)
+                return true;
+
+        peer->on_command = NULL;
+        push_message(peer, "nobody announced it");
+        return false;
+}
+
+START_TEST(polled_now_and_then) {
+        /* Shorter than a person could make it. */
+        ((RadioSettings *) radio_settings(f.radio))->poll_usec = 20 * USEC_PER_MSEC;
+        reconnect();
+        f.peer->on_command = give_one;
+        fixture_until(&f, identity_unread(radio_identity(f.radio)) == 1);
+}
+END_TEST
+
 static void settled(Manager *manager, void *userdata) {
         (*(unsigned *) userdata)++;
 }
@@ -362,6 +380,7 @@ int main(void) {
         tcase_add_test(tc, radio_ahead_is_said_and_left);
         tcase_add_test(tc, clock_is_set_only_when_ours_is_right);
         tcase_add_test(tc, storage_full_leaves_the_messages_in_the_radio);
+        tcase_add_test(tc, polled_now_and_then);
         tcase_add_test(tc, stop_waits_for_the_message_on_its_way);
         tcase_add_test(tc, stop_and_start_in_one);
         tcase_add_test(tc, stop_waits_not_for_ever);
