@@ -188,6 +188,37 @@ class Tests(Case):
         client.wait_signal("Received", "Messages", RADIO, count=sent)
         self.assert_well(client)
 
+    def test_filters(self):
+        """One conversation alone: the bus filters by its path, and the others never reach the client."""
+        sim, client = self.start()
+        chats = [(k, c["Name"]) for k, c in client.contacts().items() if c["Type"] == "chat"][:2]
+        slot = next(iter(client.channels()))
+        heard = []
+        for conversation in (contact_path("sim", chats[0][0]), f"{RADIO}/channel/{slot}"):
+            single = self.client(signals=False)
+            signals = []
+            rule = (f"type='signal',sender='org.meshcored1',interface='{IFACE}Messages',member='Received',"
+                    f"path='{RADIO}',arg0path='{conversation}'")  # fmt: skip
+            single.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "(s)", rule,
+                        name="org.freedesktop.DBus")  # fmt: skip
+            # every message that arrives at this connection, whether or not anybody here wants it
+            single.bus.add_filter(
+                lambda _bus, message, incoming, found=signals: incoming
+                and message.get_member() == "Received"
+                and found.append(message.get_body().unpack()[2]["Text"])
+                or message
+            )
+            heard.append((single, signals))
+        for number in range(3):
+            for _, name in chats:
+                sim.control("text", from_=name, text=f"{number} of {name}")
+            sim.control("channel-text", channel=slot, author="Ann", text=f"{number} to all")
+        client.wait_signal("Received", "Messages", RADIO, count=9)
+        for single, _ in heard:
+            single.settle()
+        self.assertEqual([found for _, found in heard],
+                         [[f"{n} of {chats[0][1]}" for n in range(3)], [f"{n} to all" for n in range(3)]])  # fmt: skip
+
     def test_catch_up(self):
         """Two programs each see every message, and one that was away for a while gets the rest by id."""
         sim, client = self.start()

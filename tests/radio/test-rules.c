@@ -283,6 +283,31 @@ START_TEST(polled_now_and_then) {
 }
 END_TEST
 
+static unsigned n_battery;
+
+static void count_battery(Radio *radio, RadioChange what, void *userdata) {
+        n_battery += (what & RADIO_CHANGED_BATTERY) != 0;
+}
+
+START_TEST(battery_is_polled_and_told_when_it_changes) {
+        static const RadioObserver observer = {.changed = count_battery};
+
+        ((RadioSettings *) radio_settings(f.radio))->poll_usec = 20 * USEC_PER_MSEC;
+        engine_set_battery(f.peer->engine, 3700);
+        reconnect();
+        ck_assert_uint_eq(radio_info(f.radio)->battery_mv, 3700);
+        n_battery = 0;
+        manager_set_observer(f.manager, &observer, NULL);
+        peer_forget(f.peer);
+        fixture_until(&f, peer_count(f.peer, CMD_GET_BATT_AND_STORAGE) >= 3);
+        ck_assert_uint_eq(n_battery, 0);
+        engine_set_battery(f.peer->engine, 3600);
+        fixture_until(&f, n_battery > 0);
+        ck_assert_uint_eq(radio_info(f.radio)->battery_mv, 3600);
+        manager_set_observer(f.manager, NULL, NULL);
+}
+END_TEST
+
 static void settled(Manager *manager, void *userdata) {
         (*(unsigned *) userdata)++;
 }
@@ -381,6 +406,7 @@ int main(void) {
         tcase_add_test(tc, clock_is_set_only_when_ours_is_right);
         tcase_add_test(tc, storage_full_leaves_the_messages_in_the_radio);
         tcase_add_test(tc, polled_now_and_then);
+        tcase_add_test(tc, battery_is_polled_and_told_when_it_changes);
         tcase_add_test(tc, stop_waits_for_the_message_on_its_way);
         tcase_add_test(tc, stop_and_start_in_one);
         tcase_add_test(tc, stop_waits_not_for_ever);
