@@ -44,6 +44,7 @@ LIBRARIES = {
     r"sodium.*": {"sim"},
     r"gcrypt\.h": {"sim"},
     r"json-glib/.*": {"sim", "ctl", "bond"},
+    r"readline/.*": {"ctl"},
     r"gio/.*": set(),
     r"dbus/.*": set(),
     r"glib-unix\.h": set(),

@@ -16,6 +16,7 @@ struct Client {
 
 /* A signal handler has nothing else to read from. */
 static volatile sig_atomic_t interrupt_code;
+static void (*volatile end_hook)(void);
 
 static const char *kind_name(BusKind kind) {
         return kind == BUS_SESSION ? "session" : "system";
@@ -77,7 +78,15 @@ ExitCode client_new_call(Client *c, const char *path, const char *interface, con
 }
 
 static void on_interrupt(int signal) {
+        void (*hook)(void) = end_hook;
+
+        if (hook)
+                hook();
         _exit(interrupt_code);
+}
+
+void client_set_end_hook(void (*hook)(void)) {
+        end_hook = hook;
 }
 
 static void interrupt_set(sigset_t *ret) {

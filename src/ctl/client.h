@@ -29,6 +29,8 @@ void client_set_autostart(Client *client, bool autostart);
 /* From now on SIGINT and SIGTERM, which the caller has blocked, end the process with code while a call waits
  * for its answer: a daemon that hangs must not make the tool hang. */
 void client_set_interruptible(Client *client, ExitCode code);
+/* Runs before that end, in the signal handler; NULL: nothing. */
+void client_set_end_hook(void (*hook)(void));
 
 /* Calls a method of the daemon with arguments as in sd_bus_message_append(); types NULL for none. ret_reply
  * may be NULL. */

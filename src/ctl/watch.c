@@ -29,6 +29,10 @@ void watch_end(Watch *w, ExitCode code) {
         (void) sd_event_exit(w->event, 0);
 }
 
+sd_event *watch_event(Watch *w) {
+        return w->event;
+}
+
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Watch *w = userdata;
         const char *sender = sd_bus_message_get_sender(m);
@@ -69,6 +73,8 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         Watch *w = userdata;
 
+        if (info->ssi_signo == SIGINT && w->handlers->interrupt && w->handlers->interrupt(w, w->userdata))
+                return 0;
         watch_end(w, w->handlers->interrupted);
         return 0;
 }

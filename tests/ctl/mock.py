@@ -549,6 +549,11 @@ class Mock:
         GLib.idle_add(self.deliver, message, states)
         return (dbus.ObjectPath(self.message_path(message)),)
 
+    def contact_sendtext(self, path, text, options):
+        return self.radio_sendtext("/".join(path.split("/")[:-2]), path, text, options)
+
+    channel_sendtext = contact_sendtext
+
     def messages_list(self, path, filters, start, limit, options):
         unknown = set(filters) - {"Peer", "Channel", "State", "Kind", "Direction", "Unread", "Text", "SinceUSec", "UntilUSec"}
         if unknown or set(options) - {"Order"} or limit == 0:

@@ -3,8 +3,14 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
+import sys
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "ctl"))
+
+from vt import Terminal
 
 from fixture import Case, contact_path, radio_path
 from programs import Program, find_program
@@ -154,6 +160,42 @@ class Tests(Case):
         self.assertEqual([m["Text"] for m in seen], texts)
         follower.process.send_signal(signal.SIGINT)
         self.assertEqual(follower.wait(), 0)
+
+    def test_chat(self):
+        """A conversation in a terminal: history, marks that change by themselves, an answer, the end."""
+        sim, client = self.start()
+        key, name = self.chat(client)
+        sim.control("text", from_=name, text="are you there?")
+        client.wait_signal("Received", "Messages")
+        sim.control("link", action="refuse")
+        sim.control("link", action="drop")
+        client.wait_for_state("waiting")
+
+        master, slave = pty.openpty()
+        env = {**self.bed.environment(), "TERM": "xterm", "LC_ALL": "C.UTF-8", "INPUTRC": "/dev/null"}
+        with subprocess.Popen([find_program("meshcorectl"), "--session", "chat", name], env=env, stdin=slave,
+                              stdout=slave, stderr=slave) as process:  # fmt: skip
+            os.close(slave)
+            terminal = Terminal(master, 24, 80)
+            terminal.wait_for(f"{name}: are you there?")
+            terminal.write("jawohl ✓\r")
+            terminal.wait_for("·  me: jawohl ✓")
+            sim.control("link", action="accept")
+            terminal.wait_for("✓✓ me: jawohl ✓")
+            self.assertNotIn("·  me", terminal.text())
+            sim.control("text", from_=name, text="good")
+            terminal.wait_for(f"{name}: good")
+            terminal.write("\x04")
+            while terminal.pump(0.05) or process.poll() is None:
+                pass
+            self.assertEqual(process.returncode, 0)
+        os.close(master)
+        self.assertEqual(client.get(contact_path("sim", key), "Contact", "Unread"), 0)
+
+        result = subprocess.run([find_program("meshcorectl"), "--session", "chat", key, "--json"], env=env,
+                                input="from a program\n", capture_output=True, text=True, check=True, timeout=60)  # fmt: skip
+        shown = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual([m["Text"] for m in shown[:4]], ["are you there?", "jawohl ✓", "good", "from a program"])
 
     def test_doctor(self):
         """Healthy, then each thing that goes wrong with the radio is found, with the status that tells."""
