@@ -14,7 +14,7 @@
 #include "store-internal.h"
 
 #define STORE_FILE      "store.db"
-#define BUSY_LIMIT_MSEC 100           /* somebody looks into the file with another program */
+#define BUSY_LIMIT_MSEC 100 /* somebody looks into the file with another program */
 
 static const char *const companions[] = {"-wal", "-shm"};
 

@@ -19,7 +19,8 @@ def radio(lab):
     lab.run(
         "id member >/dev/null 2>&1 || useradd -M -G meshcore member; id stranger >/dev/null 2>&1 || useradd -M stranger"
     )
-    lab.configure({"sim": "tcp://127.0.0.1:5001"})
+    # the second for the interface that only radios on Bluetooth have; objects are taken from the first otherwise
+    lab.configure({"sim": "tcp://127.0.0.1:5001", "tooth": "ble:AA:BB:CC:DD:EE:FF"})
     start(lab)
     try:
         yield
