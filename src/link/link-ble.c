@@ -460,9 +460,9 @@ static void dropped(LinkBle *ble, const BluezDevice *d) {
                 return;
         }
         if (counts && bond_count_drop(ble->bond)) {
-                /* A radio without the key is connected for a moment; with another key not even that. */
-                ble_stale(ble, ble->refused || ble->step == BLE_CONNECTING ? BOND_REASON_ENCRYPTION
-                                                                           : BOND_REASON_KEY_MISSING);
+                /* With another key Connect fails; without one it succeeds, before or after the end is told.
+                 */
+                ble_stale(ble, ble->refused ? BOND_REASON_ENCRYPTION : BOND_REASON_KEY_MISSING);
                 return;
         }
         /* Connect is still to answer in the other step. */

@@ -132,6 +132,8 @@ class Types:
             return dbus.Dictionary(entries, signature="sv")
         if signature == "(dd)":
             return dbus.Struct([dbus.Double(v) for v in value or (0, 0)], signature="dd")
+        if signature[0] == "a" and not value:
+            return dbus.Array([], signature=signature[1:])
         raise ValueError(signature)
 
 
