@@ -622,7 +622,7 @@ class Verbs(Case):
         for verb in verbs:
             text = self.ctl(verb, "--help")
             self.assertEqual(self.ctl("help", verb), text)
-            self.assertIn(f"  meshcorectl {verb}", text.replace("uptime | ", ""))
+            self.assertIn(f"  meshcorectl {verb}", text.replace("uptime | ", "").replace("sudo ", ""))
         self.assertIn("meshcorectl (meshcored) ", self.ctl("--version"))
         for wrong in (["fly"], ["help", "fly"], ["--fly"], ["--session", "--system"], ["--radio"], ["stat\xff"]):
             self.ctl(*wrong, status=USAGE)
