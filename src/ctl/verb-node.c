@@ -148,7 +148,7 @@ static ExitCode ask(const Target *t, sd_bus_message *call, int r, bool stream) {
 
 static ExitCode ask_once(const Target *t, const char *path, const char *member, const char *flag,
                          bool stream) {
-        sd_bus_message *call;
+        _cleanup_message_ sd_bus_message *call = NULL;
         ExitCode code;
         int r;
 
@@ -214,7 +214,7 @@ static ExitCode run_basic(const CtlOptions *options, const Args *args) {
 static ExitCode run_neighbours(const CtlOptions *options, const Args *args) {
         const char *order = args_get(args, "order") ?: "newest", *path;
         g_auto(Target) target = {};
-        sd_bus_message *call;
+        _cleanup_message_ sd_bus_message *call = NULL;
         uint64_t limit = 0;
         ExitCode code;
 
@@ -235,7 +235,7 @@ static ExitCode run_mma(const CtlOptions *options, const Args *args) {
         const char *since = args_get(args, "since") ?: "1d", *until = args_get(args, "until"), *path;
         uint64_t now = (uint64_t) g_get_real_time(), from, to = 0;
         g_auto(Target) target = {};
-        sd_bus_message *call;
+        _cleanup_message_ sd_bus_message *call = NULL;
         ExitCode code;
 
         if (parse_when(since, now, &from) < 0 || (until && parse_when(until, now, &to) < 0))
@@ -253,7 +253,7 @@ static ExitCode run_mma(const CtlOptions *options, const Args *args) {
 static ExitCode run_login(const CtlOptions *options, const Args *args) {
         g_autofree char *password = NULL;
         g_auto(Target) target = {};
-        sd_bus_message *call;
+        _cleanup_message_ sd_bus_message *call = NULL;
         const char *path;
         ExitCode code;
         int r;
@@ -284,7 +284,7 @@ static ExitCode run_login(const CtlOptions *options, const Args *args) {
 
 static ExitCode run_logout(const CtlOptions *options, const Args *args) {
         g_auto(Target) target = {};
-        sd_bus_message *call;
+        _cleanup_message_ sd_bus_message *call = NULL;
         const char *path;
         ExitCode code;
 
@@ -298,7 +298,7 @@ static ExitCode run_logout(const CtlOptions *options, const Args *args) {
 
 ExitCode node_run_line(const Target *t, const char *path, const char *line) {
         _cleanup_message_ sd_bus_message *reply = NULL;
-        sd_bus_message *call;
+        _cleanup_message_ sd_bus_message *call = NULL;
         const char *text;
         ExitCode code;
 
@@ -354,7 +354,7 @@ static int append_hex(sd_bus_message *call, const char *text) {
 
 static ExitCode run_request(const CtlOptions *options, const Args *args) {
         g_auto(Target) target = {};
-        sd_bus_message *call;
+        _cleanup_message_ sd_bus_message *call = NULL;
         const char *path;
         ExitCode code;
         int r;

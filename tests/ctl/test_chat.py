@@ -22,6 +22,12 @@ from vt import Terminal  # noqa: E402
 TEST = f"{RADIO}/channel/1"
 
 
+# what is not ours to free
+os.environ.setdefault(
+    "LSAN_OPTIONS", f"print_suppressions=0:suppressions={os.path.join(os.path.dirname(__file__), 'lsan.supp')}"
+)
+
+
 class ChatCase(Case):
     def setUp(self):
         super().setUp()
