@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* Shared by link-ble.c, ble-pair.c and ble-channel.c: the link to one radio over bluetoothd. */
+/* Shared by link-ble.c and ble-*.c: the link to one radio over bluetoothd. */
 
 #include "link-internal.h"
 
@@ -58,28 +58,47 @@ typedef struct LinkBle {
         bool proven;
 } LinkBle;
 
+#define BLE_REASON_AUTH "org.bluez.Reason.Authentication"
+
 /* -- link-ble.c -- */
 const BluezDevice *ble_device(const LinkBle *ble);
 /* Forgets call and timer of the step before; usec: how long the new one may take, 0 for ever. */
 void ble_enter(LinkBle *ble, BleStep step, uint64_t usec);
 uint64_t ble_step_age(const LinkBle *ble);
+
+/* -- ble-find.c -- */
 /* From the choice of adapter and device on. */
 void ble_begin(LinkBle *ble);
+/* The device is the one. */
+void ble_begin_device(LinkBle *ble, const BluezDevice *device);
+bool ble_is_target(const LinkBle *ble, const BluezDevice *device);
+/* Removes it, with its bond; ble_begin() follows. */
+void ble_forget_device(LinkBle *ble);
+
+/* -- ble-connect.c -- */
 void ble_connect(LinkBle *ble);
 /* Connected: waits for the services, then subscribes. */
 void ble_resolve(LinkBle *ble);
 /* The bond is no good: pairs anew when there is a PIN, else ends. */
 void ble_stale(LinkBle *ble, BondReason reason);
+/* The connection ended before the services were there. */
+void ble_dropped(LinkBle *ble, const BluezDevice *device);
+
+/* -- ble-end.c -- */
 /* Sets the state of the bond and ends the link. A negative state leaves the bond as it is. */
 void ble_end(LinkBle *ble, LinkEnd end, int error, BondState state, BondReason reason, const char *format,
              ...) __attribute__((format(printf, 6, 7)));
-/* What an unpaired or paired radio is while it cannot be talked to. */
-BondState ble_state_away(const LinkBle *ble);
 void ble_end_errno(LinkBle *ble, int error, const char *what);
+/* off: it is there, but has no power. */
+void ble_end_adapter(LinkBle *ble, bool off);
+void ble_end_service(LinkBle *ble);
+void ble_end_not_found(LinkBle *ble);
 /* bluetoothd's ways to say that the bus, the adapter or the device is the matter. Ends the link and returns
  * true if so. */
 bool ble_end_common(LinkBle *ble, const sd_bus_error *error);
 bool ble_error_is_access(const sd_bus_error *error);
+/* What an unpaired or paired radio is while it cannot be talked to. */
+BondState ble_state_away(const LinkBle *ble);
 
 /* -- ble-pair.c -- */
 /* Gets the PIN and pairs; ble_resolve() or the end follow. */

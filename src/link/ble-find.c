@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "ble-internal.h"
+#include "macros.h"
+
+/* Which adapter and which device: known to bluetoothd already, or to be searched for. */
+
+#define POWER_USEC   (5 * USEC_PER_SEC)
+#define SEARCH_USEC  (15 * USEC_PER_SEC)
+#define LEAVING_USEC (12 * USEC_PER_SEC)
+#define NAME_PREFIX  "MeshCore-" /* wire reference 1.3 */
+
+static bool is_address(const char *text) {
+        if (strlen(text) != 17)
+                return false;
+        for (size_t i = 0; i < 17; i++)
+                if (i % 3 == 2 ? text[i] != ':' : !g_ascii_isxdigit(text[i]))
+                        return false;
+        return true;
+}
+
+bool ble_is_target(const LinkBle *ble, const BluezDevice *d) {
+        if (ble->adapter && strcmp(d->adapter, ble->adapter) != 0)
+                return false;
+        if (!*ble->target)
+                return bluez_device_is_radio(d);
+        if (is_address(ble->target))
+                return g_ascii_strcasecmp(d->address, ble->target) == 0;
+        if (strcmp(d->name, ble->target) == 0)
+                return true;
+        return g_str_has_prefix(d->name, NAME_PREFIX) &&
+               strcmp(d->name + strlen(NAME_PREFIX), ble->target) == 0;
+}
+
+/* A link that exists, then a bond, then who is near. */
+static int score(const LinkBle *ble, const BluezDevice *d) {
+        const BluezAdapter *a = bluez_adapter(ble->bluez, d->adapter);
+
+        return (d->connected ? 8 : 0) + (d->paired ? 4 : 0) + (a && a->powered ? 2 : 0) +
+               (d->has_rssi ? 1 : 0);
+}
+
+static const BluezDevice *find_device(const LinkBle *ble) {
+        g_autoptr(GPtrArray) devices = bluez_devices(ble->bluez);
+        const BluezDevice *best = NULL;
+
+        for (guint i = 0; i < devices->len; i++) {
+                const BluezDevice *d = devices->pdata[i];
+
+                if (!ble_is_target(ble, d))
+                        continue;
+                if (!best || score(ble, d) > score(ble, best) ||
+                    (score(ble, d) == score(ble, best) && d->rssi > best->rssi))
+                        best = d;
+        }
+        return best;
+}
+
+static void on_scan_failed(BluezScan *scan, int error, void *userdata) {
+        LinkBle *ble = userdata;
+        g_autoptr(LinkRef) link = link_ref(&ble->link);
+
+        if (error == -ENETDOWN)
+                ble_end_adapter(ble, true);
+        else
+                ble_end_errno(ble, error, "the Bluetooth service refuses to scan");
+}
+
+static void search(LinkBle *ble) {
+        int r;
+
+        ble_enter(ble, BLE_SEARCHING, ble->options.search_usec ?: SEARCH_USEC);
+        if (ble->link.state != LINK_OPENING)
+                return;
+        r = bluez_scan_new(ble->bluez, ble->adapter, on_scan_failed, ble, &ble->scan);
+        if (r < 0)
+                ble_end_errno(ble, r, "cannot scan");
+}
+
+static void take_device(LinkBle *ble, const BluezDevice *d) {
+        g_free(ble->device);
+        ble->device = g_strdup(d->path);
+        g_free(ble->address);
+        ble->address = g_strdup(d->address);
+        ble->n_lost = d->n_lost;
+        ble->ours = false;
+}
+
+void ble_forget_device(LinkBle *ble) {
+        bluez_leave(ble->bluez, ble->device, true);
+        ble_enter(ble, BLE_LEAVING, LEAVING_USEC);
+}
+
+/* A radio without a bond. */
+static void begin_unpaired(LinkBle *ble, const BluezDevice *d) {
+        if (ble->options.check_only) {
+                ble_end(ble, LINK_END_NEEDS_PIN, ENOKEY, BOND_NONE, BOND_REASON_NONE,
+                        "the radio is not paired");
+                return;
+        }
+
+        /* An old entry says nothing about where the radio is, and could not be paired. */
+        if (!d->connected && !d->has_rssi) {
+                search(ble);
+                return;
+        }
+        ble_pair(ble);
+}
+
+void ble_begin_device(LinkBle *ble, const BluezDevice *d) {
+        take_device(ble, d);
+        if (bluez_is_leaving(ble->bluez, ble->device)) {
+                ble_enter(ble, BLE_LEAVING, LEAVING_USEC);
+                return;
+        }
+        if (ble->options.repair && !ble->repaired) {
+                ble->repaired = true;
+                if (d->paired) {
+                        ble_forget_device(ble);
+                        return;
+                }
+        }
+
+        if (!d->paired)
+                begin_unpaired(ble, d);
+        else if (d->connected)
+                ble_resolve(ble);
+        else
+                ble_connect(ble);
+}
+
+static bool need_power(LinkBle *ble, const BluezAdapter *a) {
+        g_autoptr(sd_bus_message) power = NULL, pairable = NULL;
+
+        if (a->powered)
+                return false;
+        if (!ble->options.power_on || ble->powered) {
+                ble_end_adapter(ble, true);
+                return true;
+        }
+
+        ble->powered = true;
+        ble_enter(ble, BLE_POWER, POWER_USEC);
+        if (bluez_message_set(ble->bluez, a->path, BLUEZ_ADAPTER, "Powered", true, &power) >= 0)
+                bluez_tell(ble->bluez, power);
+        return true;
+}
+
+void ble_begin(LinkBle *ble) {
+        const BluezAdapter *a;
+        const BluezDevice *d;
+
+        ble->adapter = (g_free(ble->adapter), NULL);
+        if (ble->adapter_wanted) {
+                a = bluez_find_adapter(ble->bluez, ble->adapter_wanted);
+                if (!a) {
+                        ble_end_adapter(ble, false);
+                        return;
+                }
+                ble->adapter = g_strdup(a->path);
+        }
+
+        d = find_device(ble);
+        a = d ? bluez_adapter(ble->bluez, d->adapter) : bluez_find_adapter(ble->bluez, ble->adapter_wanted);
+        if (!a) {
+                ble_end_adapter(ble, false);
+                return;
+        }
+        g_free(ble->adapter);
+        ble->adapter = g_strdup(a->path);
+        if (need_power(ble, a))
+                return;
+
+        if (d)
+                ble_begin_device(ble, d);
+        else if (ble->options.check_only)
+                ble_end(ble, LINK_END_NEEDS_PIN, ENOKEY, BOND_NONE, BOND_REASON_NONE,
+                        "the radio is not known to the Bluetooth service");
+        else
+                search(ble);
+}
