@@ -90,6 +90,7 @@ BusAction bus_auth_action(const char *interface, const char *member) {
                         {BUS_MESSAGE, "Resend", BUS_ACTION_SEND},
                         {BUS_MESSAGE, "Cancel", BUS_ACTION_SEND},
                         {BUS_MESSAGE, "Delete", BUS_ACTION_CONFIGURE},
+                        {BUS_MONITOR, "OpenRxLog", BUS_ACTION_READ},
                         {BUS_NODE, "Login", BUS_ACTION_CONFIGURE},
                         {BUS_NODE, "Logout", BUS_ACTION_CONFIGURE},
                         {BUS_NODE, "GetStatus", BUS_ACTION_SEND},

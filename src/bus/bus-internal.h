@@ -15,6 +15,7 @@
 #include "channels-api.h"
 #include "contacts-api.h"
 #include "macros.h"
+#include "monitor-api.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
@@ -31,6 +32,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
 #define BUS_CHANNEL  "org.meshcored1.Channel"
 #define BUS_MESSAGES "org.meshcored1.Messages"
 #define BUS_MESSAGE  "org.meshcored1.Message"
+#define BUS_MONITOR  "org.meshcored1.Monitor"
 #define BUS_NODE     "org.meshcored1.Node"
 #define BUS_REQUEST  "org.meshcored1.Request"
 
@@ -79,7 +81,8 @@ struct BusRadio {
         GHashTable *window; /* ids of the announced messages */
         bool window_stale;
         BusCache *cache;
-        GQueue lists; /* BusList: calls of List that take their time */
+        GQueue lists;   /* BusList: calls of List that take their time */
+        GQueue streams; /* BusStream */
         BusContact found_contact;
         BusChannel found_channel;
         BusMessage found_message;
@@ -160,6 +163,7 @@ extern const sd_bus_vtable bus_pairing_vtable[];  /* BusRadio, of those that can
 extern const sd_bus_vtable bus_contacts_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_channels_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_messages_vtable[]; /* BusRadio */
+extern const sd_bus_vtable bus_monitor_vtable[];  /* BusRadio */
 extern const sd_bus_vtable bus_contact_vtable[];  /* BusContact */
 extern const sd_bus_vtable bus_node_vtable[];     /* BusContact */
 extern const sd_bus_vtable bus_channel_vtable[];  /* BusChannel */
@@ -182,6 +186,7 @@ void bus_emit_pending_removed(BusRadio *self, const Contact *contact);
 void bus_emit_received(BusRadio *self, const Message *message);
 void bus_emit_message_state(BusRadio *self, const Message *message);
 void bus_emit_deleted(BusRadio *self, const uint64_t *ids, size_t n);
+void bus_emit_unknown_frame(BusRadio *self, uint8_t code, Slice rest);
 
 void bus_queue_radio(BusRadio *self, RadioChange what);
 void bus_queue_contact(BusRadio *self, const Contact *contact, ContactChange what);
@@ -350,6 +355,30 @@ typedef struct BusInhibition BusInhibition;
 /* Replies with the descriptor. */
 int bus_inhibit(BusRadio *radio, sd_bus_message *call, const char *why, sd_bus_error *error);
 void bus_inhibitions_clear(Bus *bus);
+
+/* -- bus-stream.c: records through a file descriptor --------------------------- */
+
+/* Most at a time, of one uid and of all. */
+#define BUS_STREAMS_PER_UID 4
+#define BUS_STREAMS_MAX     64
+
+typedef enum BusStreamKind {
+        BUS_STREAM_RX_LOG,
+        BUS_STREAM_FRAMES,
+        _BUS_STREAM_KIND_MAX,
+} BusStreamKind;
+
+/* Replies with the descriptor. The stream ends when its last copy is closed, or with the object of the
+ * radio; neither the link nor the connection to the bus matters. */
+int bus_stream_open(BusRadio *self, BusStreamKind kind, sd_bus_message *call, sd_bus_error *error);
+/* record is a JSON object that lacks its last brace. */
+void bus_streams_send(BusRadio *self, BusStreamKind kind, const GString *record);
+void bus_streams_clear(BusRadio *self);
+
+/* -- bus-monitor.c ------------------------------------------------------------- */
+
+/* The first stream of this kind was opened, or the last one closed. */
+void bus_monitor_watch(BusRadio *self, BusStreamKind kind, bool watch);
 
 /* -- bus-sleep.c: suspend and resume ------------------------------------------ */
 

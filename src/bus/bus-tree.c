@@ -5,9 +5,10 @@
 /* Follows the radios and their identities, and says on the bus what happens to
  * them. */
 
-static const char *const radio_interfaces[] = {BUS_RADIO, BUS_CONTACTS, BUS_CHANNELS, BUS_MESSAGES, NULL};
-static const char *const paired_interfaces[] = {BUS_RADIO,    BUS_PAIRING,  BUS_CONTACTS,
-                                                BUS_CHANNELS, BUS_MESSAGES, NULL};
+static const char *const radio_interfaces[] = {BUS_RADIO,    BUS_CONTACTS, BUS_CHANNELS,
+                                               BUS_MESSAGES, BUS_MONITOR,  NULL};
+static const char *const paired_interfaces[] = {BUS_RADIO,    BUS_PAIRING, BUS_CONTACTS, BUS_CHANNELS,
+                                                BUS_MESSAGES, BUS_MONITOR, NULL};
 static const char *const contact_interfaces[] = {BUS_CONTACT, NULL};
 static const char *const node_interfaces[] = {BUS_CONTACT, BUS_NODE, NULL};
 static const char *const channel_interfaces[] = {BUS_CHANNEL, NULL};
@@ -344,6 +345,7 @@ BusRadio *bus_radio_free(BusRadio *self) {
                 return NULL;
 
         bus_lists_drop(self);
+        bus_streams_clear(self);
         stop_observing(self);
         g_ptr_array_unref(self->slots);
         g_hash_table_unref(self->window);
@@ -468,6 +470,13 @@ static void on_node_answered(Radio *radio, const PublicKey *key, const NodeAnswe
                 bus_emit_node_result(self, key, answer);
 }
 
+static void on_unknown_frame(Radio *radio, uint8_t code, Slice rest, void *userdata) {
+        BusRadio *self = bus_find_radio(userdata, radio);
+
+        if (self)
+                bus_emit_unknown_frame(self, code, rest);
+}
+
 const RadioObserver bus_radio_observer = {
                 .added = on_added,
                 .removed = on_removed,
@@ -480,4 +489,5 @@ const RadioObserver bus_radio_observer = {
                 .contacts_full = on_contacts_full,
                 .node_changed = on_node_changed,
                 .node_answered = on_node_answered,
+                .unknown_frame = on_unknown_frame,
 };

@@ -10,6 +10,7 @@
 #include "contacts-api.h"
 #include "link.h"
 #include "manager.h"
+#include "monitor-api.h"
 #include "radio.h"
 #include "session.h"
 
@@ -74,6 +75,9 @@ struct Radio {
         Requests *requests;
         Nodes *nodes;
         GQueue pings; /* refused ones, to be told at the next turn */
+
+        radio_packet_t packet_watch; /* NULL: nobody looks on */
+        void *packet_userdata;
 
         Bond *bond;           /* of TRANSPORT_BLE */
         GQueue bond_requests; /* bonding.c */
@@ -161,6 +165,10 @@ void radio_init_bond(Radio *radio);
 void radio_update_bond(Radio *radio);
 /* All who wait are told that it is over. */
 void radio_free_bond(Radio *radio);
+
+/* -- monitor.c: for who looks on -- */
+void monitor_packet(Radio *radio, const Frame *frame); /* FRAME_RX_LOG */
+void monitor_unknown_frame(Radio *radio, const Frame *frame);
 
 /* -- ping.c -- */
 void radio_cancel_pings(Radio *radio);

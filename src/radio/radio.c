@@ -250,6 +250,10 @@ static void session_unsolicited(Session *session, const Frame *frame, Slice raw,
         else if (frame->kind == FRAME_SEND_CONFIRMED)
                 delivery_confirmed(radio->delivery, frame->send_confirmed.ack,
                                    frame->send_confirmed.round_trip_ms);
+        else if (frame->kind == FRAME_RX_LOG)
+                monitor_packet(radio, frame);
+        else if (frame->kind == FRAME_UNKNOWN)
+                monitor_unknown_frame(radio, frame);
         else if (!nodes_frame(radio->nodes, frame))
                 fresh_frame(radio->fresh, frame);
 }

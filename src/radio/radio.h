@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bytes.h"
 #include "identity.h"
 #include "outcome.h"
 #include "settings.h"
@@ -134,6 +135,8 @@ typedef struct RadioObserver {
         void (*node_changed)(Radio *radio, const PublicKey *key, unsigned what, void *userdata);
         /* A node answered somebody; borrowed. */
         void (*node_answered)(Radio *radio, const PublicKey *key, const NodeAnswer *answer, void *userdata);
+        /* A frame of later firmware; rest is what follows its code, borrowed. */
+        void (*unknown_frame)(Radio *radio, uint8_t code, Slice rest, void *userdata);
 } RadioObserver;
 
 const char *radio_id(const Radio *radio);

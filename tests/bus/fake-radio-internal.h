@@ -31,6 +31,8 @@ struct Radio {
         void *bond_userdata;
         GQueue requests;
         GQueue node_requests;
+        radio_packet_t packet_watch;
+        void *packet_userdata;
 };
 
 typedef struct FakeRequest FakeRequest;

@@ -177,6 +177,26 @@ void fake_radio_tell_full(Radio *radio) {
         TELL(radio, contacts_full);
 }
 
+void fake_radio_tell_unknown(Radio *radio, uint8_t code, const void *data, size_t size) {
+        const Slice rest = {data, size};
+
+        TELL(radio, unknown_frame, code, rest);
+}
+
+bool fake_radio_is_watched(Radio *radio) {
+        return radio->packet_watch;
+}
+
+void radio_watch_packets(Radio *radio, radio_packet_t function, void *userdata) {
+        radio->packet_watch = function;
+        radio->packet_userdata = userdata;
+}
+
+void fake_radio_hear_packet(Radio *radio, const RxPacket *packet) {
+        if (radio->packet_watch)
+                radio->packet_watch(radio, packet, radio->packet_userdata);
+}
+
 unsigned fake_radio_n_pings(Radio *radio) {
         return g_queue_get_length(&radio->pings);
 }

@@ -7,6 +7,7 @@
 #include "channels-api.h"
 #include "contacts-api.h"
 #include "manager.h"
+#include "monitor-api.h"
 #include "node-api.h"
 
 /* Adds a radio; its identity, if any, is told as loaded. */
@@ -56,6 +57,11 @@ void fake_radio_answer_node(Radio *radio, OutcomeCode code, NodeAnswer *answer);
 /* Of all nodes; then tell. */
 NodeState *fake_radio_node_state(void);
 void fake_radio_tell_node(Radio *radio, const PublicKey *key, unsigned what);
+
+/* Whether somebody wants them; and one that is heard. */
+bool fake_radio_is_watched(Radio *radio);
+void fake_radio_hear_packet(Radio *radio, const RxPacket *packet);
+void fake_radio_tell_unknown(Radio *radio, uint8_t code, const void *data, size_t size);
 
 /* A text on its way. */
 void fake_radio_move_message(Radio *radio, uint64_t id, MessageState state, const char *error);

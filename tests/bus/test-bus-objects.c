@@ -60,7 +60,7 @@ START_TEST(tree) {
 
         objects = managed_objects(f);
         ck_assert_uint_eq(g_hash_table_size(objects), 4);
-        ck_assert_int_eq(interfaces_of(objects, RADIO_PATH), 4);
+        ck_assert_int_eq(interfaces_of(objects, RADIO_PATH), 5);
         ck_assert_int_eq(interfaces_of(objects, ann), 1);
         ck_assert_int_eq(interfaces_of(objects, RADIO_PATH "/channel/3"), 1);
         ck_assert_int_eq(interfaces_of(objects, message), 1);
@@ -86,7 +86,7 @@ START_TEST(radio_without_identity) {
         ck_assert_uint_eq(fixture_count_signals(f, "InterfacesAdded /org/meshcored1/radio/_32nd "), 1);
 
         objects = managed_objects(f);
-        ck_assert_int_eq(interfaces_of(objects, fresh), 4);
+        ck_assert_int_eq(interfaces_of(objects, fresh), 5);
         key = fixture_get_string(f, fresh, BUS_RADIO, "PublicKey");
         ck_assert_str_eq(key, "");
         ck_assert_uint_eq(fixture_get_number(f, fresh, BUS_CONTACTS, "Count", "u"), 0);

@@ -45,7 +45,7 @@ class Tests(Case):
         order = ["opening", "syncing", "ready"]
         self.assertEqual(states, order[len(order) - len(states) :])
         tree = client.tree()
-        self.assertEqual(set(tree[radio_path("sim")]), {"Radio", "Contacts", "Channels", "Messages"})
+        self.assertEqual(set(tree[radio_path("sim")]), {"Radio", "Contacts", "Channels", "Messages", "Monitor"})
         radio = tree[radio_path("sim")]["Radio"]
         self.assertEqual(radio["Id"], "sim")
         self.assertEqual(radio["Transport"], "tcp")

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The interface Monitor: records through descriptors. */
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bus-fixture.h"
+
+static const uint8_t packet_bytes[] = {0x11, 0x00, 0xAB};
+static const RxPacket packet = {.snr = -7.25, .rssi = -101, .data = {packet_bytes, sizeof(packet_bytes)}};
+
+static Fixture *f;
+
+static void setup(void) {
+        f = fixture_new();
+        fixture_clear_signals(f);
+}
+
+static void teardown(void) {
+        f = fixture_free(f);
+}
+
+static int open_stream(const char *member) {
+        g_autoptr(sd_bus_message) reply = fixture_call(f, RADIO_PATH, BUS_MONITOR, member, "a{sv}", 0);
+        int fd;
+
+        assert_reply_ok(reply);
+        ck_assert_int_gt(sd_bus_message_read(reply, "h", &fd), 0);
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        ck_assert_int_ge(fd, 0);
+        return fd;
+}
+
+/* The next record, or "" at the end, or NULL when there is none now. */
+static char *next(int fd) {
+        char record[4096];
+        ssize_t n = recv(fd, record, sizeof(record), MSG_DONTWAIT | MSG_TRUNC);
+
+        ck_assert_int_lt(n, (ssize_t) sizeof(record));
+        return n < 0 ? NULL : g_strndup(record, (size_t) n);
+}
+
+static void close_stream(int fd) {
+        (void) close(fd);
+        fixture_run(f);
+}
+
+START_TEST(packets) {
+        g_autofree char *first = NULL, *second = NULL, *none = NULL;
+        int one, two;
+
+        ck_assert(!fake_radio_is_watched(f->radio));
+        one = open_stream("OpenRxLog");
+        two = open_stream("OpenRxLog");
+        ck_assert(fake_radio_is_watched(f->radio));
+
+        fake_radio_hear_packet(f->radio, &packet);
+        first = next(one);
+        second = next(two);
+        ck_assert_str_eq(first, second);
+        ck_assert(g_str_has_prefix(first, "{\"TimeUSec\":1"));
+        ck_assert(g_str_has_suffix(first, ",\"Snr\":-7.25,\"Rssi\":-101,\"Packet\":\"1100ab\"}"));
+
+        /* Who closes is forgotten, and with the last one all work ends. */
+        close_stream(one);
+        fake_radio_hear_packet(f->radio, &packet);
+        none = next(two);
+        ck_assert_ptr_nonnull(none);
+        close_stream(two);
+        ck_assert(!fake_radio_is_watched(f->radio));
+}
+END_TEST
+
+/* A slow reader loses the newest, and is told how many; a fast one beside it loses nothing. */
+START_TEST(slow_reader) {
+        int slow = open_stream("OpenRxLog"), fast = open_stream("OpenRxLog");
+        unsigned kept = 0, sent = 0, lost = 0;
+        g_autofree char *after = NULL, *again = NULL;
+
+        for (; sent < 5000; sent++) {
+                g_autofree char *record = NULL;
+
+                fake_radio_hear_packet(f->radio, &packet);
+                record = next(fast);
+                ck_assert_ptr_nonnull(record);
+                ck_assert_ptr_null(strstr(record, "Lost"));
+        }
+        for (;;) {
+                g_autofree char *record = next(slow);
+
+                if (!record)
+                        break;
+                ck_assert_ptr_null(strstr(record, "Lost"));
+                kept++;
+        }
+        ck_assert_uint_gt(kept, 50);
+        ck_assert_uint_lt(kept, sent);
+
+        fake_radio_hear_packet(f->radio, &packet);
+        after = next(slow);
+        ck_assert_ptr_nonnull(after);
+        ck_assert_int_eq(sscanf(strstr(after, ",\"Lost\":"), ",\"Lost\":%u}", &lost), 1);
+        ck_assert_uint_eq(lost, sent - kept);
+
+        fake_radio_hear_packet(f->radio, &packet);
+        again = next(slow);
+        ck_assert_ptr_null(strstr(again, "Lost"));
+        close_stream(slow);
+        close_stream(fast);
+}
+END_TEST
+
+START_TEST(limit) {
+        g_autoptr(sd_bus_message) refused = NULL, unknown = NULL;
+        int fds[BUS_STREAMS_PER_UID];
+
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                fds[i] = open_stream("OpenRxLog");
+        refused = fixture_call(f, RADIO_PATH, BUS_MONITOR, "OpenRxLog", "a{sv}", 0);
+        assert_reply_error(refused, "InProgress");
+
+        close_stream(fds[0]);
+        fds[0] = open_stream("OpenRxLog");
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                close_stream(fds[i]);
+
+        unknown = fixture_call(f, RADIO_PATH, BUS_MONITOR, "OpenRxLog", "a{sv}", 1, "Filter", "s", "");
+        assert_reply_error(unknown, "InvalidArguments");
+}
+END_TEST
+
+/* Neither the bus nor the link matters; the object does. */
+START_TEST(lifetime) {
+        g_autofree char *record = NULL, *end = NULL;
+        int fd = open_stream("OpenRxLog");
+
+        bus_detach(f->bus);
+        fixture_reconnect(f);
+        fake_radio_enter_state(f->radio, RADIO_WAITING, REASON_LOST);
+        fake_radio_hear_packet(f->radio, &packet);
+        record = next(fd);
+        ck_assert_ptr_nonnull(record);
+
+        fake_radio_remove(f->manager, f->radio);
+        f->radio = NULL;
+        end = next(fd);
+        ck_assert_str_eq(end, "");
+        (void) close(fd);
+}
+END_TEST
+
+START_TEST(unknown_frame) {
+        g_autofree char *digits = NULL;
+        sd_bus_message *signal;
+        const void *data;
+        uint8_t code;
+        size_t size;
+
+        fake_radio_tell_unknown(f->radio, 0xA0, "\x01\x02", 2);
+        fake_radio_tell_unknown(f->radio, 0x60, "secret", 6);
+        fixture_run(f);
+        ck_assert_uint_eq(f->signals->len, 2);
+
+        signal = f->signals->pdata[0];
+        ck_assert_str_eq(sd_bus_message_get_member(signal), "UnknownFrame");
+        ck_assert_int_gt(sd_bus_message_read(signal, "y", &code), 0);
+        ck_assert_uint_eq(code, 0xA0);
+        ck_assert_int_gt(sd_bus_message_read_array(signal, 'y', &data, &size), 0);
+        ck_assert_uint_eq(size, 2);
+        ck_assert_mem_eq(data, "\x01\x02", 2);
+
+        signal = f->signals->pdata[1];
+        ck_assert_int_gt(sd_bus_message_read(signal, "y", &code), 0);
+        ck_assert_int_ge(sd_bus_message_read_array(signal, 'y', &data, &size), 0);
+        ck_assert_uint_eq(code, 0x60);
+        ck_assert_uint_eq(size, 0);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("bus-monitor");
+        TCase *tcase = tcase_create("all");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_checked_fixture(tcase, setup, teardown);
+        tcase_add_test(tcase, packets);
+        tcase_add_test(tcase, slow_reader);
+        tcase_add_test(tcase, limit);
+        tcase_add_test(tcase, lifetime);
+        tcase_add_test(tcase, unknown_frame);
+        suite_add_tcase(suite, tcase);
+
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
