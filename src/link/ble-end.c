@@ -27,7 +27,8 @@ BondState ble_state_away(const LinkBle *ble) {
         const BluezDevice *d = ble_device(ble);
 
         if (d ? d->paired
-              : bond_state(ble->bond) == BOND_VERIFIED || bond_state(ble->bond) == BOND_BONDED ||
+              : ble->was_paired || bond_state(ble->bond) == BOND_VERIFIED ||
+                                            bond_state(ble->bond) == BOND_BONDED ||
                                             bond_state(ble->bond) == BOND_UNREACHABLE)
                 return BOND_UNREACHABLE;
         return BOND_NONE;

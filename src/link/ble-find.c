@@ -84,10 +84,12 @@ static void take_device(LinkBle *ble, const BluezDevice *d) {
         g_free(ble->address);
         ble->address = g_strdup(d->address);
         ble->n_lost = d->n_lost;
+        ble->was_paired = d->paired;
         ble->ours = false;
 }
 
 void ble_forget_device(LinkBle *ble) {
+        ble->was_paired = false;
         bluez_leave(ble->bluez, ble->device, true);
         ble_enter(ble, BLE_LEAVING, LEAVING_USEC);
 }
@@ -133,6 +135,9 @@ void ble_begin_device(LinkBle *ble, const BluezDevice *d) {
 static bool need_power(LinkBle *ble, const BluezAdapter *a) {
         g_autoptr(sd_bus_message) power = NULL, pairable = NULL;
 
+        if (ble->options.power_on && !a->pairable &&
+            bluez_message_set(ble->bluez, a->path, BLUEZ_ADAPTER, "Pairable", true, &pairable) >= 0)
+                bluez_tell(ble->bluez, pairable);
         if (a->powered)
                 return false;
         if (!ble->options.power_on || ble->powered) {
@@ -169,6 +174,9 @@ void ble_begin(LinkBle *ble) {
         }
         g_free(ble->adapter);
         ble->adapter = g_strdup(a->path);
+        /* Also for what is said of the bond when there is no power. */
+        if (d)
+                take_device(ble, d);
         if (need_power(ble, a))
                 return;
 

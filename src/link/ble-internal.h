@@ -35,6 +35,7 @@ typedef struct LinkBle {
         sd_bus_slot *call; /* of the step */
         char *adapter, *device, *address;
         BluezScan *scan;
+        bool was_paired; /* the device, when it was last looked at */
         bool ours;      /* the connection: begun by us */
         bool half_done; /* a pairing of ours failed: the device is to go */
         bool repaired;  /* the bond was removed once in this link */

@@ -69,6 +69,7 @@ static void device_changed(LinkBle *ble) {
 
         lost = d->n_lost != ble->n_lost;
         ble->n_lost = d->n_lost;
+        ble->was_paired = d->paired;
         switch (ble->step) {
         case BLE_CONNECTING:
         case BLE_RESOLVING:
