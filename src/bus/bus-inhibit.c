@@ -20,6 +20,8 @@ struct BusInhibition {
         char *id;
         int fd;
         sd_event_source *source;
+        sd_bus_message *call; /* to be answered with … */
+        int theirs;           /* … when the port is free */
 };
 
 static void inhibition_log(const char *id, int level, const char *what) {
@@ -31,8 +33,10 @@ static void inhibition_log(const char *id, int level, const char *what) {
 static void inhibition_free(BusInhibition *self) {
         g_queue_unlink(&self->bus->inhibitions, &self->link);
         sd_event_source_disable_unref(self->source);
-        if (self->fd >= 0)
-                (void) close(self->fd);
+        (void) close(self->fd);
+        if (self->theirs >= 0)
+                (void) close(self->theirs);
+        sd_bus_message_unref(self->call);
         g_free(self->id);
         g_free(self);
 }
@@ -52,7 +56,6 @@ static int on_closed(sd_event_source *source, int fd, uint32_t revents, void *us
 int bus_inhibit(BusRadio *radio, sd_bus_message *call, const char *why, sd_bus_error *error) {
         Bus *bus = radio->bus;
         g_autofree char *cut = NULL, *escaped = NULL, *text = NULL;
-        _cleanup_close_ int theirs = -EBADF;
         BusInhibition *self;
         int fds[2], r;
 
@@ -62,13 +65,13 @@ int bus_inhibit(BusRadio *radio, sd_bus_message *call, const char *why, sd_bus_e
         if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
                 return bus_error_errno(error, -errno, "Cannot make a pipe");
 
-        theirs = fds[1];
         self = g_new(BusInhibition, 1);
         *self = (BusInhibition){
                         .bus = bus,
                         .link = {.data = self},
                         .id = g_strdup(radio_id(radio->radio)),
                         .fd = fds[0],
+                        .theirs = fds[1],
         };
         g_queue_push_tail_link(&bus->inhibitions, &self->link);
 
@@ -83,11 +86,49 @@ int bus_inhibit(BusRadio *radio, sd_bus_message *call, const char *why, sd_bus_e
         text = g_strdup_printf("handed over: %s", *escaped ? escaped : "no reason given");
         inhibition_log(self->id, LOG_NOTICE, text);
 
-        /* The port is closed when this returns. The radio is only looked at, not gone: it stays on the bus.
-         */
         manager_inhibit(bus->manager, self->id);
-        r = sd_bus_reply_method_return(call, "h", theirs);
-        return r;
+        self->call = sd_bus_message_ref(call);
+        bus_inhibitions_answer(bus);
+        return 1;
+}
+
+void bus_inhibitions_answer(Bus *bus) {
+        GList *after;
+
+        for (GList *l = bus->inhibitions.head; l; l = after) {
+                BusInhibition *self = l->data;
+                g_autoptr(sd_bus_message) call = NULL;
+                int r;
+
+                after = l->next;
+                if (!self->call || !manager_is_handed_over(bus->manager, self->id))
+                        continue;
+
+                call = g_steal_pointer(&self->call);
+                r = sd_bus_reply_method_return(call, "h", self->theirs);
+                if (r < 0)
+                        (void) log_debug_errno(r, "Cannot answer who wants a radio, taking it back");
+                /* The reply has a copy; when it could not be sent, this was the last one. */
+                (void) close(self->theirs);
+                self->theirs = -EBADF;
+        }
+}
+
+void bus_inhibitions_detach(Bus *bus, bool tell) {
+        g_auto(Outcome) outcome = {};
+
+        (void) outcome_set(&outcome, OUTCOME_CANCELLED, "The daemon stops");
+        for (GList *l = bus->inhibitions.head; l; l = l->next) {
+                BusInhibition *self = l->data;
+
+                if (!self->call)
+                        continue;
+                if (tell)
+                        bus_reply_outcome(self->call, &outcome);
+                self->call = sd_bus_message_unref(self->call);
+                (void) close(self->theirs);
+                self->theirs = -EBADF;
+        }
 }
 
 void bus_inhibitions_clear(Bus *bus) {

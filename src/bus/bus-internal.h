@@ -107,6 +107,7 @@ struct Bus {
         uint64_t n_checks;    /* ever */
         GQueue inhibitions;   /* BusInhibition */
         int sleep_delay;      /* logind waits for us while it is open; negative: it does not */
+        bool sleeping;        /* logind said so */
         GHashTable *requests; /* path → BusRequest */
         uint64_t n_requests;  /* ever without a token */
         GQueue changes;       /* in order of the first change */
@@ -352,8 +353,12 @@ void bus_backup_stop(Bus *bus);
 
 typedef struct BusInhibition BusInhibition;
 
-/* Replies with the descriptor. */
+/* Replies with the descriptor as soon as the port is free. */
 int bus_inhibit(BusRadio *radio, sd_bus_message *call, const char *why, sd_bus_error *error);
+/* A port may have become free. */
+void bus_inhibitions_answer(Bus *bus);
+/* The connection is gone, or about to go: who still waits gets no radio, and an answer if tell. */
+void bus_inhibitions_detach(Bus *bus, bool tell);
 void bus_inhibitions_clear(Bus *bus);
 
 /* -- bus-stream.c: records through a file descriptor --------------------------- */
@@ -383,7 +388,8 @@ void bus_monitor_watch(BusRadio *self, BusStreamKind kind, bool watch);
 /* -- bus-sleep.c: suspend and resume ------------------------------------------ */
 
 int bus_sleep_watch(Bus *bus, sd_bus_slot **ret);
-void bus_sleep_drop_delay(Bus *bus);
+/* A port may have become free. */
+void bus_sleep_update(Bus *bus);
 /* The connection is gone. */
 void bus_sleep_forget(Bus *bus);
 

@@ -12,6 +12,12 @@
 #define LOGIND_PATH      "/org/freedesktop/login1"
 #define LOGIND_INTERFACE "org.freedesktop.login1.Manager"
 
+static void drop_delay(Bus *bus) {
+        if (bus->sleep_delay >= 0)
+                (void) close(bus->sleep_delay);
+        bus->sleep_delay = -EBADF;
+}
+
 static int on_delay(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         Bus *bus = userdata;
         int fd;
@@ -23,7 +29,7 @@ static int on_delay(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
 
         if (sd_bus_message_read(reply, "h", &fd) < 0)
                 return 0;
-        bus_sleep_drop_delay(bus);
+        drop_delay(bus);
         bus->sleep_delay = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         return 0;
 }
@@ -54,18 +60,18 @@ static int on_sleep(sd_bus_message *signal, void *userdata, sd_bus_error *error)
                 return 0;
 
         log_info(asleep ? "The machine goes to sleep, leaving the radios" : "The machine is awake again");
+        bus->sleeping = asleep;
         manager_set_asleep(bus->manager, asleep);
         if (asleep)
-                bus_sleep_drop_delay(bus);
+                bus_sleep_update(bus);
         else
                 take_delay(bus);
         return 0;
 }
 
-void bus_sleep_drop_delay(Bus *bus) {
-        if (bus->sleep_delay >= 0)
-                (void) close(bus->sleep_delay);
-        bus->sleep_delay = -EBADF;
+void bus_sleep_update(Bus *bus) {
+        if (bus->sleeping && manager_is_handed_over(bus->manager, NULL))
+                drop_delay(bus);
 }
 
 int bus_sleep_watch(Bus *bus, sd_bus_slot **ret) {
@@ -79,7 +85,8 @@ int bus_sleep_watch(Bus *bus, sd_bus_slot **ret) {
 }
 
 void bus_sleep_forget(Bus *bus) {
-        bus_sleep_drop_delay(bus);
+        drop_delay(bus);
+        bus->sleeping = false;
         /* Nobody would tell us of the waking. */
         manager_set_asleep(bus->manager, false);
 }

@@ -399,6 +399,9 @@ static void on_removed(Radio *radio, void *userdata) {
         bus_emit_removed(bus, self->path, radio_bond(radio, &bond) ? paired_interfaces : radio_interfaces);
         bus_radio_unexport(self);
         g_ptr_array_remove(bus->radios, self);
+        /* Its port is free. */
+        bus_inhibitions_answer(bus);
+        bus_sleep_update(bus);
 }
 
 static void on_changed(Radio *radio, RadioChange what, void *userdata) {
@@ -414,6 +417,8 @@ static void on_state_changed(Radio *radio, RadioState from, RadioState to, Radio
 
         if (self)
                 bus_emit_state_changed(self, from, to, reason);
+        bus_inhibitions_answer(userdata);
+        bus_sleep_update(userdata);
 }
 
 static void on_identity_loaded(Radio *radio, void *userdata) {

@@ -189,6 +189,7 @@ void bus_detach(Bus *bus) {
         bus_callers_detach(bus, false);
         bus_requests_detach(bus);
         bus_checks_detach(bus, false);
+        bus_inhibitions_detach(bus, false);
         bus_sleep_forget(bus);
         bus_changes_clear(bus);
         g_hash_table_remove_all(bus->uids);
@@ -292,6 +293,7 @@ static int on_loop_exit(sd_event_source *source, void *userdata) {
 
         bus_callers_detach(bus, true);
         bus_checks_detach(bus, true);
+        bus_inhibitions_detach(bus, true);
         return 0;
 }
 

@@ -87,7 +87,7 @@ static void delivery_restore_paths(Delivery *d) {
         GHashTableIter iter;
         PublicKey *key;
 
-        if (d->restoring || d->radio->state != RADIO_READY)
+        if (d->restoring || d->radio->state != RADIO_READY || d->radio->finish)
                 return;
 
         g_hash_table_iter_init(&iter, d->displaced);
@@ -108,6 +108,7 @@ static void delivery_restore_paths(Delivery *d) {
 /* Every message that is due takes its next step, the oldest first, one command
  * at a time; the timer is set for the next one. */
 static void delivery_run(Delivery *d) {
+        bool may_begin = d->radio->state == RADIO_READY && !d->radio->finish;
         uint64_t next = UINT64_MAX, now = clock_boottime_usec(), wall = clock_realtime_usec();
         GList *l, *after;
 
@@ -124,14 +125,14 @@ static void delivery_run(Delivery *d) {
                         }
                         next = MIN(next, now + (o->expires_usec - wall));
                 }
-                if (d->radio->state != RADIO_READY || d->calling != 0)
+                if (!may_begin || d->calling != 0)
                         continue;
                 if (o->due_usec <= now)
                         outgoing_step(d, o);
         }
         delivery_restore_paths(d);
 
-        for (l = d->queue.head; l && d->radio->state == RADIO_READY; l = l->next) {
+        for (l = d->queue.head; l && may_begin; l = l->next) {
                 const Outgoing *o = l->data;
 
                 if (o->due_usec > now)
@@ -158,6 +159,12 @@ static int on_wakeup(sd_event_source *source, void *userdata) {
 
 void delivery_wake(Delivery *d) {
         (void) sd_event_source_set_enabled(d->wakeup, SD_EVENT_ONESHOT);
+}
+
+bool delivery_is_finished(Delivery *d) {
+        const Outgoing *o = d->calling != 0 ? delivery_find(d, d->calling) : NULL;
+
+        return !o || o->state != MESSAGE_SENDING;
 }
 
 /* -- from outside ------------------------------------------------------------------ */
@@ -296,6 +303,7 @@ void delivery_start(Delivery *d) {
 void delivery_stop(Delivery *d) {
         d->calling = 0;
         delivery_wake(d); /* expiry goes on */
+        radio_check_finished(d->radio);
 }
 
 Delivery *delivery_new(Radio *radio) {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
 #include "hotplug.h"
 #include "manager.h"
 #include "radio-internal.h"
@@ -34,6 +36,16 @@ bool manager_is_inhibited(Manager *manager, const char *id) {
         Inhibitions *self = manager_inhibitions(manager);
 
         return self->asleep || count_of(self, id) > 0;
+}
+
+bool manager_is_handed_over(Manager *manager, const char *id) {
+        GPtrArray *radios = manager_radios(manager);
+
+        for (guint i = 0; i < radios->len; i++)
+                if ((!id || strcmp(id, radio_id(radios->pdata[i])) == 0) &&
+                    !radio_is_suspended(radios->pdata[i]))
+                        return false;
+        return true;
 }
 
 bool manager_has_inhibitions(Manager *manager) {

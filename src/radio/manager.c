@@ -134,6 +134,7 @@ int manager_remove_radio(Manager *manager, const char *id) {
                 return -ENOENT;
 
         manager_drop_radio(manager, radio);
+        manager_check_settled(manager);
         return 0;
 }
 
@@ -184,7 +185,7 @@ void manager_check_settled(Manager *manager) {
         manager_settled_t settled;
 
         for (guint i = 0; i < manager->radios->len; i++)
-                if (!receive_is_finished(((Radio *) manager->radios->pdata[i])->receive))
+                if (!radio_is_finished(manager->radios->pdata[i]))
                         return;
 
         settled = g_steal_pointer(&manager->settled);
@@ -196,18 +197,18 @@ void manager_settle(Manager *manager, manager_settled_t settled, void *userdata)
         manager->settled = settled;
         manager->settled_userdata = userdata;
         for (guint i = 0; i < manager->radios->len; i++)
-                (void) receive_finish(((Radio *) manager->radios->pdata[i])->receive);
+                (void) radio_finish(manager->radios->pdata[i]);
         manager_check_settled(manager);
+}
+
+bool manager_is_settling(const Manager *manager) {
+        return manager->settled;
 }
 
 void manager_resume(Manager *manager) {
         manager->settled = NULL;
-        for (guint i = 0; i < manager->radios->len; i++) {
-                Radio *radio = manager->radios->pdata[i];
-
-                if (!radio->stopping)
-                        receive_resume(radio->receive);
-        }
+        for (guint i = 0; i < manager->radios->len; i++)
+                radio_go_on(manager->radios->pdata[i]);
 }
 
 const char *manager_find_stuck(Manager *manager) {

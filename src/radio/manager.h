@@ -32,9 +32,9 @@ int manager_apply(Manager *manager, GPtrArray *settings);
  * with it. Goes with manager_apply(), after it. */
 void manager_set_discover(Manager *manager, bool discover);
 
-/* Before the end, or a reload: from here on no radio is asked for a message. Calls settled once nothing is on
- * its way that would be lost, perhaps at once, at the latest after a second. A second call takes the place of
- * the first. */
+/* Before the end, or a reload: from here on no radio is asked for a message, or given one. Calls settled once
+ * nothing is on its way that would be lost, perhaps at once, at the latest after a second. A second call
+ * takes the place of the first. */
 typedef void (*manager_settled_t)(Manager *manager, void *userdata);
 void manager_settle(Manager *manager, manager_settled_t settled, void *userdata);
 /* As before. */
@@ -44,12 +44,16 @@ void manager_resume(Manager *manager);
 GPtrArray *manager_radios(Manager *manager);
 Radio *manager_get_radio(Manager *manager, const char *id);
 /* Hands the port of a radio over: it waits, with the reason inhibited, until as many manager_release()
- * follow. Also for an id that is not there yet, or is reconfigured in between. The port is closed on return.
- */
+ * follow. Also for an id that is not there yet, or is reconfigured in between. What is on its way comes
+ * first: the port is closed as soon as manager_is_handed_over(), perhaps at once, at the latest after a
+ * second. */
 void manager_inhibit(Manager *manager, const char *id);
 void manager_release(Manager *manager, const char *id);
 /* The same for all radios while the machine sleeps. */
 void manager_set_asleep(Manager *manager, bool asleep);
+/* Whether the port of this radio is free, or of all radios where id is NULL. It changes with the state of a
+ * radio, or when one goes. */
+bool manager_is_handed_over(Manager *manager, const char *id);
 
 /* Deletes messages that are older, or more for one radio than that; 0: no limit. */
 void manager_set_retention(Manager *manager, uint64_t max_age_usec, uint64_t max_messages);

@@ -125,17 +125,7 @@ void outgoing_end_channel(Delivery *d, Outgoing *o) {
         (void) outgoing_enter_state(d, o, MESSAGE_SENT, &update);
 }
 
-static void send_reply(Session *session, const SessionReply *reply, void *userdata) {
-        Delivery *d = userdata;
-        Outgoing *o = delivery_find(d, d->calling);
-
-        d->calling = 0;
-        if (reply->result != SESSION_CLOSED)
-                delivery_wake(d);
-        /* Delivered, cancelled or deleted in the meantime. */
-        if (!o || o->state != MESSAGE_SENDING)
-                return;
-
+static void outgoing_answered(Delivery *d, Outgoing *o, const SessionReply *reply) {
         if (reply->result == SESSION_REPLY && reply->frame->code != RESP_ERR) {
                 outgoing_sent(d, o, reply->frame);
                 return;
@@ -145,12 +135,30 @@ static void send_reply(Session *session, const SessionReply *reply, void *userda
                 return;
         }
 
+        if (reply->unsent) {
+                outgoing_put_back(d, o);
+                return;
+        }
+
         /* Nobody knows whether it went on air. A direct text goes on with the next
          * attempt; a channel text has no receiver who would tell a second one apart. */
         if (o->to_channel)
                 outgoing_end_channel(d, o);
         else
                 o->due_usec = clock_boottime_usec() + radio_timing.resume_wait_usec;
+}
+
+static void send_reply(Session *session, const SessionReply *reply, void *userdata) {
+        Delivery *d = userdata;
+        Outgoing *o = delivery_find(d, d->calling);
+
+        d->calling = 0;
+        if (reply->result != SESSION_CLOSED)
+                delivery_wake(d);
+        /* Else delivered, cancelled or deleted in the meantime. */
+        if (o && o->state == MESSAGE_SENDING)
+                outgoing_answered(d, o, reply);
+        radio_check_finished(d->radio);
 }
 
 /* path_len as it is now, or CONTACT_PATH_UNKNOWN. Either way the path that a person set has left the

@@ -44,7 +44,10 @@ struct Radio {
         sd_event_source *retry;     /* armed in RADIO_WAITING */
         uint64_t entered_usec;      /* boot time of the last change of state */
         uint64_t ready_usec;        /* boot time of the last RADIO_READY; 0: not since the last end */
-        bool stopping, start_again; /* as soon as receive has finished; and then to be started again */
+        sd_event_source *finish;    /* finish.c: while it is there nothing is popped and no text is begun */
+        bool gave_up;               /* it fired, and an answer had not come */
+        bool stopping, start_again; /* as soon as all has finished; and then to be started again */
+        bool suspending;            /* the same, for somebody else who wants the port */
         unsigned short_lives;       /* links in a row that the peer closed soon after ready */
 
         Link *link;
@@ -115,12 +118,22 @@ void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *
 /* Whether no event can come that would move it. */
 bool radio_is_stuck(const Radio *radio);
 
-/* Lets go of the port, and takes it up again. */
+/* -- finish.c -- */
+/* Before an end that can wait. From here on nothing is popped and no text is begun; radio_finished() follows,
+ * at most a second later, when the message that was on its way is on the disk, and the answer about the one
+ * that the radio was given. Returns whether it is so already. */
+bool radio_finish(Radio *radio);
+bool radio_is_finished(const Radio *radio);
+/* Something that radio_finish() waits for has come, or will not come any more. */
+void radio_check_finished(Radio *radio);
+void radio_finished(Radio *radio);
+/* No end after all, or the end is over. Does nothing while somebody else still wants one. */
+void radio_go_on(Radio *radio);
+/* Lets go of the port, in good order, and takes it up again. */
 void radio_suspend(Radio *radio);
 void radio_resume(Radio *radio);
-
-/* Receive has nothing on its way any more, after receive_finish(). */
-void radio_finished(Radio *radio);
+/* The port is free. */
+bool radio_is_suspended(const Radio *radio);
 
 /* Same state, another reason (storage-full and back). */
 void radio_set_reason(Radio *radio, RadioReason reason);
@@ -209,12 +222,9 @@ void receive_drain(Receive *receive);
 /* A frame that carries a message but that no pop asked for. */
 void receive_frame(Receive *receive, const Frame *frame, Slice raw);
 bool raw_is_message(Slice raw);
-/* Before an end that can wait: a message that the radio was asked for exists nowhere else once it is on its
- * way. From here on nothing is popped; radio_finished() follows, at most a second later, when what was asked
- * for is on the disk. Returns whether it is so already. */
-bool receive_finish(Receive *receive);
+/* For finish.c: whether no message is on its way to us; and pops again. */
 bool receive_is_finished(const Receive *receive);
-void receive_resume(Receive *receive); /* no end after all */
+void receive_go_on(Receive *receive);
 /* For whoever changes a slot of a channel, since a message names its channel by the slot at reception. Hold:
  * fetches what waits, then calls done; from there on nothing is fetched. Settle: fetches those messages that
  * were announced since. Release: as before. done gets a negative errno of the store, or -EPROTO; it is not
@@ -240,6 +250,8 @@ void delivery_add(Delivery *delivery, uint64_t id, uint32_t uid);
 unsigned delivery_count(Delivery *delivery, uint32_t uid);
 /* Something that it waited for may have come. */
 void delivery_wake(Delivery *delivery);
+/* For finish.c: whether no text is on its way to the radio. */
+bool delivery_is_finished(Delivery *delivery);
 /* Whether a message to this contact is sent and unconfirmed. */
 bool delivery_waits_for(Delivery *delivery, const PublicKey *peer);
 /* This contact's path_displaced was set. */
@@ -285,6 +297,7 @@ const RadioObserver *manager_observer(Manager *manager, void **ret_userdata);
 Bluez *manager_bluez(Manager *manager);
 /* A radio has finished, see manager_settle(). */
 void manager_check_settled(Manager *manager);
+bool manager_is_settling(const Manager *manager);
 /* Another radio that has this identity loaded, or NULL. */
 Radio *manager_find_identity(Manager *manager, const PublicKey *key, const Radio *except);
 /* Another radio that talks to this key now, or NULL. */

@@ -642,39 +642,6 @@ void radio_start(Radio *radio) {
         radio_enter_state(radio, RADIO_OPENING, REASON_NONE);
 }
 
-void radio_suspend(Radio *radio) {
-        if (radio->state != RADIO_STOPPED)
-                radio_enter_state(radio, RADIO_WAITING, REASON_INHIBITED);
-}
-
-void radio_resume(Radio *radio) {
-        if (radio->state == RADIO_WAITING && radio->reason == REASON_INHIBITED)
-                radio_start(radio);
-}
-
-static void radio_stop_now(Radio *radio) {
-        bool restart = radio->start_again;
-
-        radio->stopping = radio->start_again = false;
-        radio_enter_state(radio, RADIO_STOPPED, REASON_NONE);
-        receive_resume(radio->receive);
-        if (restart)
-                radio_start(radio);
-}
-
-void radio_stop(Radio *radio) {
-        radio->start_again = false;
-        radio->stopping = !receive_finish(radio->receive);
-        if (!radio->stopping)
-                radio_stop_now(radio);
-}
-
-void radio_finished(Radio *radio) {
-        if (radio->stopping)
-                radio_stop_now(radio);
-        manager_check_settled(radio->manager);
-}
-
 /* -- life -------------------------------------------------------------------------- */
 
 Radio *radio_new(Manager *manager, RadioSettings *settings) {
@@ -709,6 +676,7 @@ Radio *radio_free(Radio *radio) {
         radio->retry = sd_event_source_disable_unref(radio->retry);
         radio->first_start = sd_event_source_disable_unref(radio->first_start);
         radio_drop_link(radio);
+        radio->finish = sd_event_source_disable_unref(radio->finish);
         radio_free_bond(radio);
         radio_cancel_pings(radio);
         radio->requests = requests_free(radio->requests);

@@ -165,7 +165,7 @@ bool radio_bond(const Radio *radio, RadioBond *ret);
 typedef void (*radio_done_t)(Radio *radio, const Outcome *outcome, void *userdata);
 
 void radio_start(Radio *radio);
-/* A message that the radio was asked for is waited for, a second at most. */
+/* A message that is on its way, from the radio or to it, is waited for, a second at most. */
 void radio_stop(Radio *radio);
 
 typedef void (*radio_ping_done_t)(Radio *radio, const Outcome *outcome, uint64_t round_trip_usec,

@@ -10,8 +10,6 @@
 #define EARLY_MAX 16
 /* Frames that neither store nor spool could take. */
 #define HELD_MAX 64
-/* Who wants to stop waits so long for the message that is on its way. */
-#define FINISH_USEC (1 * USEC_PER_SEC)
 
 /* One frame that neither the store nor the spool could take. Nothing is
  * popped while it waits here. */
@@ -32,11 +30,9 @@ struct Receive {
         size_t left;         /* of those, still to be popped */
         receive_done_t done; /* of receive_hold() or receive_settle() */
         void *done_userdata;
-        GQueue held;             /* Held: stray frames too early, or what no disk would take */
-        sd_event_source *retry;  /* store full */
-        sd_event_source *poll;   /* the slow drain */
-        sd_event_source *finish; /* armed from receive_finish() on, and nothing is popped */
-        bool gave_up;            /* it fired, and the answer had not come */
+        GQueue held;            /* Held: stray frames too early, or what no disk would take */
+        sd_event_source *retry; /* store full */
+        sd_event_source *poll;  /* the slow drain */
 };
 
 static void receive_pop(Receive *rx);
@@ -226,8 +222,7 @@ static void pop_reply(Session *session, const SessionReply *reply, void *userdat
 
         rx->popping = false;
         pop_done(rx, reply);
-        if (rx->finish && !rx->popping)
-                (void) sd_event_source_set_time_relative(rx->finish, 0);
+        radio_check_finished(rx->radio);
 }
 
 static void receive_pop(Receive *rx) {
@@ -236,7 +231,7 @@ static void receive_pop(Receive *rx) {
         Command command;
         int r;
 
-        if (!rx->started || !radio->session || rx->finish)
+        if (!rx->started || !radio->session || radio->finish)
                 return;
 
         r = receive_flush_held(rx);
@@ -264,44 +259,11 @@ static void receive_pop(Receive *rx) {
                 rx->popping = true;
 }
 
-/* -- the last message before an end ------------------------------------------------ */
-
-static int on_finish(sd_event_source *source, uint64_t usec, void *userdata) {
-        Receive *rx = userdata;
-
-        rx->gave_up = rx->popping;
-        if (rx->gave_up)
-                radio_log(rx->radio, LOG_DEBUG, 0,
-                          "no answer to the request for the next message, not waiting");
-        radio_finished(rx->radio);
-        return 0;
-}
-
-bool receive_finish(Receive *rx) {
-        int r;
-
-        if (!rx->finish) {
-                r = sd_event_add_time_relative(manager_event(rx->radio->manager), &rx->finish, CLOCK_BOOTTIME,
-                                               rx->popping ? FINISH_USEC : 0, USEC_PER_MSEC, on_finish, rx);
-                if (r < 0) {
-                        radio_log(rx->radio, LOG_WARNING, r,
-                                  "cannot wait for the message that is on its way");
-                        return true;
-                }
-        }
-        return receive_is_finished(rx);
-}
-
 bool receive_is_finished(const Receive *rx) {
-        return !rx->popping || rx->gave_up;
+        return !rx->popping;
 }
 
-void receive_resume(Receive *rx) {
-        if (!rx->finish)
-                return;
-
-        rx->finish = sd_event_source_disable_unref(rx->finish);
-        rx->gave_up = false;
+void receive_go_on(Receive *rx) {
         if (rx->done && !rx->popping)
                 receive_pop(rx);
         else
@@ -402,9 +364,7 @@ void receive_stop(Receive *rx) {
         rx->done = NULL;
         rx->retry = sd_event_source_disable_unref(rx->retry);
         rx->poll = sd_event_source_disable_unref(rx->poll);
-        /* Who waits for the end need not wait any longer. */
-        if (rx->finish)
-                (void) sd_event_source_set_time_relative(rx->finish, 0);
+        radio_check_finished(rx->radio);
 }
 
 Receive *receive_new(Radio *radio) {
@@ -420,7 +380,6 @@ Receive *receive_free(Receive *rx) {
                 return NULL;
 
         receive_stop(rx);
-        rx->finish = sd_event_source_disable_unref(rx->finish);
         g_queue_clear_full(&rx->held, held_free);
         return g_free(rx), NULL;
 }

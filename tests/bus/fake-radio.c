@@ -274,6 +274,10 @@ void manager_inhibit(Manager *manager, const char *id) {
         fake_radio_enter_state(manager_radios(manager)->pdata[0], RADIO_WAITING, REASON_INHIBITED);
 }
 
+bool manager_is_handed_over(Manager *manager, const char *id) {
+        return radio_state(manager_radios(manager)->pdata[0]) == RADIO_WAITING;
+}
+
 void manager_release(Manager *manager, const char *id) {
         fake_radio_enter_state(manager_radios(manager)->pdata[0], RADIO_OPENING, REASON_NONE);
 }

@@ -131,21 +131,21 @@ class Tests(Case):
         client.wait_signal("Received", "Messages", RADIO)
         client.wait_message_state(message, "delivered")
 
+    @staticmethod
+    def inhibit(client):
+        parameters = GLib.Variant("(s)", ("flashing\x1b[31m",))
+        _, fds = client.bus.call_with_unix_fd_list_sync(
+            "org.meshcored1", radio_path("sim"), "org.meshcored1.Radio", "Inhibit", parameters, None,
+            Gio.DBusCallFlags.NONE, -1, None, None,
+        )  # fmt: skip
+        return fds.steal_fds()[0]
+
     def test_inhibit(self):
         """The port is handed over while a descriptor is open, through Start and a reload, and taken back when the last
         copy is closed."""
         sim, client = self.start()
         before = sim.control("stats")["connections"]
-
-        def inhibit():
-            parameters = GLib.Variant("(s)", ("flashing\x1b[31m",))
-            _, fds = client.bus.call_with_unix_fd_list_sync(
-                "org.meshcored1", radio_path("sim"), "org.meshcored1.Radio", "Inhibit", parameters, None,
-                Gio.DBusCallFlags.NONE, -1, None, None,
-            )  # fmt: skip
-            return fds.steal_fds()[0]
-
-        first, second = inhibit(), inhibit()
+        first, second = self.inhibit(client), self.inhibit(client)
         self.assertEqual(client.get_state(), ("waiting", "inhibited"))
         client.call(radio_path("sim"), "Radio", "Start")
         self.assertEqual(client.get_state(), ("waiting", "inhibited"))
@@ -167,9 +167,40 @@ class Tests(Case):
         # a stopped radio stays stopped
         client.call(radio_path("sim"), "Radio", "Stop")
         client.wait_for_state("stopped")
-        os.close(inhibit())
+        os.close(self.inhibit(client))
         client.settle()
         self.assertEqual(client.get_state()[0], "stopped")
+
+    def test_inhibit_on_the_way(self):
+        """What is on its way when the port is asked for comes first: no text is sent twice or left in doubt, no message
+        is lost."""
+        sim, client = self.start()
+        key, name = self.chat(client)
+        for recipient in ("Public", key):
+            sim.control("delay", ms=900)  # before whatever follows the next answer
+            client.call(RADIO, "Radio", "Ping")
+            message = client.call(RADIO, "Radio", "SendText", "(ssa{sv})", recipient, f"to {recipient}", {})
+            client.wait_message_state(message, "sending")
+            handed_over = self.inhibit(client)
+            self.assertEqual(client.get_state(), ("waiting", "inhibited"))
+            properties = client.get_all(message, "Message")
+            self.assertEqual((properties["State"], properties["Attempts"], properties["Uncertain"]), ("sent", 1, False))
+            sim.control("delay", ms=0)
+            os.close(handed_over)
+            client.wait_for_state("ready")
+        sent = [text["text"] for text in sim.control("stats")["sent_texts"]]
+        self.assertEqual([sum(t.endswith(f"to {r}") for t in sent) for r in ("Public", key)], [1, 1], sent)
+
+        mark = len(client.signals)
+        before = sim.control("popped")["total"]
+        sim.control("delay", ms=900)
+        sim.control("text", from_=name, text="number", count=3)
+        client.wait(lambda: self.received(client, since=mark), "the first message")
+        handed_over = self.inhibit(client)  # while the second is on its way
+        sim.control("delay", ms=0)
+        os.close(handed_over)
+        client.wait(lambda: len(self.received(client, since=mark)) == 3, "all messages")
+        self.assertEqual(sim.control("popped")["total"], before + 3)
 
     def test_radio_reboot(self):
         """The radio restarts: its queue is gone, ours is not, and it is served again."""

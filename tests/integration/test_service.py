@@ -272,6 +272,16 @@ class Tests(Case):
             print(f"ready {time.monotonic() - start:.2f} s after waking")
             client.wait(lambda: logind("Delays") == 1, "sleep is delayed again")
 
+        # What is on its way comes first.
+        sim.control("delay", ms=900)  # before whatever follows the next answer
+        client.call(radio_path("sim"), "Radio", "Ping")
+        message = client.call(radio_path("sim"), "Radio", "SendText", "(ssa{sv})", "Public", "good night", {})
+        client.wait_message_state(message, "sending")
+        logind("Sleep", "(b)", True)
+        self.assertEqual(client.get_state(), ("waiting", "inhibited"))
+        properties = client.get_all(message, "Message")
+        self.assertEqual((properties["State"], properties["Uncertain"]), ("sent", False))
+
     def test_ready_needs_the_name(self):
         """No READY while the bus is away; the radios do not wait for it."""
         bus = self.bed.start_bus()

@@ -331,6 +331,7 @@ START_TEST(channel_text_cut_by_a_crash) {
                                                .state = MESSAGE_SENDING};
 
                 radio_stop(f.radio);
+                fixture_until(&f, radio_state(f.radio) == RADIO_STOPPED);
                 ck_assert_int_eq(identity_update_message(radio_identity(f.radio), id, &sending), 0);
         }
         fixture_restart(&f);

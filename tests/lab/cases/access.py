@@ -111,11 +111,11 @@ def case_polkit_absent(lab):
 
 
 def check_stranger_hears_nothing(lab):
-    lab.run("systemctl stop meshcored.service sim.service", check=False)
+    lab.run("systemctl stop meshcored.service sim.service ear.service; rm -f /run/ear", check=False)
     lab.run("systemd-run --quiet --collect --unit=ear --uid=stranger -p StandardOutput=file:/run/ear /lab/tools/listen; "
             "until grep -q listening /run/ear; do sleep 0.1; done")  # fmt: skip
     start(lab)
-    lab.run("meshcorectl send Public 'for members only'")
+    lab.run("meshcorectl --radio sim send Public 'for members only'")
     lab.run("systemctl stop meshcored.service")
     lab.run("busctl emit /org/example/End org.meshcored1.End End; "
             "while systemctl --quiet is-active ear.service; do sleep 0.1; done")  # fmt: skip
@@ -132,7 +132,7 @@ def case_stranger_hears_nothing(lab):
 def case_member_hears(lab):
     """The check above can fail: a member hears a lot."""
     with radio(lab):
-        lab.run("systemctl stop meshcored.service")
+        lab.run("systemctl stop meshcored.service ear.service; rm -f /run/ear", check=False)
         lab.run("systemd-run --quiet --collect --unit=ear --uid=member -p StandardOutput=file:/run/ear "
                 "/lab/tools/listen; until grep -q listening /run/ear; do sleep 0.1; done")  # fmt: skip
         lab.start_daemon()
