@@ -280,6 +280,16 @@ static void set_poll_interval(Parser *p, const char *value, const RadioSettings 
         (void) parse_seconds(p, value, 10, 86400, fallback->poll_usec, &p->radio->poll_usec);
 }
 
+static void set_airtime_budget(Parser *p, const char *value, const RadioSettings *fallback) {
+        guint64 percent = fallback->airtime_percent;
+
+        if (*value && !g_ascii_string_to_unsigned(value, 10, 1, 100, &percent, NULL)) {
+                complain(p, LOG_WARNING, "expected whole percent from 1 to 100; ignored");
+                return;
+        }
+        p->radio->airtime_percent = (unsigned) percent;
+}
+
 /* An empty value brings the default back, in a drop-in for example. */
 static const struct {
         const char *key;
@@ -295,6 +305,7 @@ static const struct {
                 {"SerialLines", set_serial_lines},
                 {"ReconnectMaxSec", set_reconnect_max},
                 {"PollIntervalSec", set_poll_interval},
+                {"AirtimeBudgetPercent", set_airtime_budget},
 };
 
 static bool set_radio_key(Parser *p, const char *key, const char *value) {

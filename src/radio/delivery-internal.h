@@ -26,9 +26,10 @@ typedef struct Outgoing {
         bool path_reset;   /* by us, for the tries by flood */
         bool confirmed;    /* but not written down yet */
         uint64_t round_trip_usec;
-        bool uncertain;    /* of a channel text: no answer told that it was sent */
-        unsigned busy;     /* refusals for want of a packet, in a row */
-        uint64_t due_usec; /* boot time of the next step; 0: now */
+        bool uncertain;       /* of a channel text: no answer told that it was sent */
+        size_t repeated_size; /* on air, of the try under way; 0: it is the first */
+        unsigned busy;        /* refusals for want of a packet, in a row */
+        uint64_t due_usec;    /* boot time of the next step; 0: now */
         uint64_t expires_usec;
 } Outgoing;
 

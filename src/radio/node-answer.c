@@ -19,6 +19,8 @@ const char *node_operation_to_string(NodeOperation operation) {
                         [NODE_OPERATION_COMMAND] = "command",
                         [NODE_OPERATION_REQUEST] = "request",
                         [NODE_OPERATION_PATH] = "path",
+                        [NODE_OPERATION_TRACE] = "trace",
+                        [NODE_OPERATION_DISCOVER] = "discover",
         };
 
         return operation >= 0 && operation < _NODE_OPERATION_MAX ? names[operation] : NULL;

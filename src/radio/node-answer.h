@@ -24,11 +24,13 @@ typedef enum NodeOperation {
         NODE_OPERATION_COMMAND,
         NODE_OPERATION_REQUEST,
         NODE_OPERATION_PATH,
+        NODE_OPERATION_TRACE, /* … and this one ask nobody in particular */
+        NODE_OPERATION_DISCOVER,
         _NODE_OPERATION_MAX,
         _NODE_OPERATION_INVALID = -22,
 } NodeOperation;
 
-/* "login" … "path". */
+/* "login" … "discover". */
 const char *node_operation_to_string(NodeOperation operation);
 
 typedef enum NodeValueKind {

@@ -279,21 +279,11 @@ NodeAnswer *node_decode_reply(const Reply *reply, NodeOperation operation, unsig
         }
 }
 
-static size_t take_hops(const Path *path, PathHop *ret) {
-        if (!path->known)
-                return 0;
-        for (size_t i = 0; i < path->hops && i < CONTACT_PATH_HOPS_MAX; i++) {
-                ret[i].size = path->hash_size;
-                memcpy(ret[i].bytes, path->hashes.data + i * path->hash_size, path->hash_size);
-        }
-        return MIN(path->hops, CONTACT_PATH_HOPS_MAX);
-}
-
 NodeAnswer *node_decode_path(const Frame *frame) {
         NodeAnswer *answer = node_answer_new(NODE_OPERATION_PATH, false);
 
-        answer->n_out = take_hops(&frame->path_discovery.out, answer->out);
-        answer->n_in = take_hops(&frame->path_discovery.in, answer->in);
+        answer->n_out = translate_path(&frame->path_discovery.out, answer->out);
+        answer->n_in = translate_path(&frame->path_discovery.in, answer->in);
         node_record_add_uint(answer->record, "HopsOut", (uint32_t) answer->n_out);
         node_record_add_uint(answer->record, "HopsIn", (uint32_t) answer->n_in);
         return answer;

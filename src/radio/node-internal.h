@@ -23,7 +23,7 @@ typedef void (*job_step_t)(Job *job, const Frame *frame);
 
 struct Job {
         Radio *radio;
-        GList link; /* in waiting, in commands, or none for the one that has the slot */
+        GList link; /* in waiting, in apart, or none for the one that has the slot */
         JobState state;
         NodeQuery query; /* text and data are its own */
         GQueue requests; /* NodeRequest; empty: given up */
@@ -34,9 +34,10 @@ struct Job {
         sd_event_source *timer;
         uint64_t deadline_usec; /* CLOCK_REALTIME */
 
+        size_t spent; /* size of the packet on air, taken off the budget */
         uint8_t tag[TAG_SIZE];
         char cli_tag[3];
-        NodeAnswer *pages; /* NODE_OPERATION_NEIGHBOURS */
+        NodeAnswer *pages; /* of answers that come in parts */
         unsigned offset;
         bool path_lent; /* the contact has another path in the radio for the time being */
 };
@@ -68,7 +69,7 @@ struct Nodes {
         bool started;
         GQueue waiting[2]; /* Job, of people and of polls */
         Job *slot;
-        GQueue commands;    /* Job */
+        GQueue apart;       /* Job: those that the firmware does not count as requests */
         GQueue ended;       /* NodeRequest */
         GHashTable *served; /* client → when, as a number that only grows */
         uint64_t n_served;
@@ -98,8 +99,23 @@ void job_start(Job *job);
 void job_send(Job *job);
 /* Gives the path back, then frees the job. */
 void job_restore(Job *job);
+/* Has no part in the firmware's single slot. */
+bool node_operation_is_apart(NodeOperation operation);
+/* Asks no contact. */
+bool node_operation_is_general(NodeOperation operation);
+/* Bytes on air of what it sends next; 0: nothing. */
+size_t job_packet_size(const Job *job);
 OutcomeCode job_check(Radio *radio, const NodeQuery *query, Outcome *ret_outcome);
 const char *job_what(const Job *job);
+
+/* -- node-mesh.c: traces and discoveries -- */
+OutcomeCode mesh_check(const NodeQuery *query, Outcome *ret_outcome);
+int mesh_command(Job *job, Command *ret);
+uint32_t job_tag(const Job *job);
+
+/* -- node-receive.c -- */
+/* Ends the job with the answer, which it takes; NULL: it made no sense. */
+void job_answer(Job *job, NodeAnswer *answer);
 
 /* -- node-state.c -- */
 Node *nodes_get(Nodes *nodes, const PublicKey *key); /* made when there is none */
@@ -122,3 +138,6 @@ NodeAnswer *node_decode_reply(const Reply *reply, NodeOperation operation, unsig
 /* Adds a page to the list, up to max entries. */
 void node_decode_neighbours(const Reply *reply, NodeAnswer *answer, size_t max);
 NodeAnswer *node_decode_path(const Frame *frame);
+NodeAnswer *node_decode_trace(const Frame *frame);
+/* Adds a node that answered, unless it is there already. */
+void node_decode_discovered(const Frame *frame, NodeAnswer *answer);

@@ -7,7 +7,7 @@
 
 /* Who comes next, and who is told what. */
 
-#define COMMANDS_MAX 4 /* nodes whose command lines are used at once */
+#define APART_MAX 4 /* command lines, traces and the like at once */
 
 void nodes_wake(Nodes *nodes) {
         (void) sd_event_source_set_enabled(nodes->wakeup, SD_EVENT_ONESHOT);
@@ -45,8 +45,8 @@ void job_free(Job *job) {
 
         if (job->state == JOB_QUEUED)
                 g_queue_unlink(&nodes->waiting[job->query.poll], &job->link);
-        else if (job->query.operation == NODE_OPERATION_COMMAND)
-                g_queue_unlink(&nodes->commands, &job->link);
+        else if (node_operation_is_apart(job->query.operation))
+                g_queue_unlink(&nodes->apart, &job->link);
         else
                 nodes->slot = NULL;
 
@@ -121,12 +121,14 @@ void job_changed(Job *job) {
 }
 
 static bool job_may_start(Nodes *nodes, const Job *job) {
-        if (job->query.operation != NODE_OPERATION_COMMAND)
+        if (!node_operation_is_apart(job->query.operation))
                 return !nodes->slot;
-        if (nodes->commands.length >= COMMANDS_MAX)
+        if (nodes->apart.length >= APART_MAX)
                 return false;
+        if (job->query.operation != NODE_OPERATION_COMMAND)
+                return true;
 
-        for (GList *l = nodes->commands.head; l; l = l->next)
+        for (GList *l = nodes->apart.head; l; l = l->next)
                 if (key_equal(&((Job *) l->data)->query.key, &job->query.key))
                         return false;
         return true;
@@ -160,12 +162,20 @@ static Job *nodes_pick(Nodes *nodes) {
 }
 
 static void nodes_start_job(Nodes *nodes, Job *job) {
+        g_auto(Outcome) outcome = {};
+
+        if (governor_check(nodes->radio, job->query.poll ? AIRTIME_POLL : AIRTIME_PERSON,
+                           job_packet_size(job), &outcome) != OUTCOME_OK) {
+                job_fail(job, outcome.code, "%s", outcome.message);
+                return;
+        }
+
         nodes->n_served++;
         g_hash_table_replace(nodes->served, g_strdup(job_client(job)),
                              g_memdup2(&nodes->n_served, sizeof(nodes->n_served)));
         g_queue_unlink(&nodes->waiting[job->query.poll], &job->link);
-        if (job->query.operation == NODE_OPERATION_COMMAND)
-                g_queue_push_tail_link(&nodes->commands, &job->link);
+        if (node_operation_is_apart(job->query.operation))
+                g_queue_push_tail_link(&nodes->apart, &job->link);
         else
                 nodes->slot = job;
 
@@ -220,6 +230,7 @@ static bool operation_is_shared(NodeOperation operation) {
         case NODE_OPERATION_LOGOUT:
         case NODE_OPERATION_COMMAND:
         case NODE_OPERATION_REQUEST:
+        case NODE_OPERATION_TRACE:
                 return false;
         default:
                 return true;
@@ -230,7 +241,8 @@ static bool query_equal(const NodeQuery *a, const NodeQuery *b) {
         return a->operation == b->operation && key_equal(&a->key, &b->key) && a->legacy == b->legacy &&
                a->in_full == b->in_full && a->start_secs_ago == b->start_secs_ago &&
                a->end_secs_ago == b->end_secs_ago && a->order == b->order &&
-               a->prefix_length == b->prefix_length && a->max_count == b->max_count;
+               a->prefix_length == b->prefix_length && a->max_count == b->max_count && a->types == b->types &&
+               a->prefix_only == b->prefix_only && a->since == b->since && a->collect_usec == b->collect_usec;
 }
 
 static Job *nodes_find_equal(Nodes *nodes, const NodeQuery *query) {
@@ -240,6 +252,11 @@ static Job *nodes_find_equal(Nodes *nodes, const NodeQuery *query) {
                 return NULL;
         if (job && job->requests.length > 0 && query_equal(&job->query, query))
                 return job;
+        for (GList *l = nodes->apart.head; l; l = l->next) {
+                job = l->data;
+                if (job->requests.length > 0 && query_equal(&job->query, query))
+                        return job;
+        }
 
         for (size_t i = 0; i < ELEMENTSOF(nodes->waiting); i++)
                 for (GList *l = nodes->waiting[i].head; l; l = l->next) {
@@ -273,7 +290,7 @@ static unsigned count_queue(const GQueue *queue, uint32_t uid) {
 static unsigned nodes_count(Nodes *nodes, uint32_t uid) {
         unsigned n = nodes->slot ? count_queue(&nodes->slot->requests, uid) : 0;
 
-        for (GList *l = nodes->commands.head; l; l = l->next)
+        for (GList *l = nodes->apart.head; l; l = l->next)
                 n += count_queue(&((Job *) l->data)->requests, uid);
         for (size_t i = 0; i < ELEMENTSOF(nodes->waiting); i++)
                 for (GList *l = nodes->waiting[i].head; l; l = l->next)
@@ -366,7 +383,7 @@ void nodes_stop(Nodes *nodes) {
         nodes->started = false;
         if (nodes->slot)
                 job_end_closed(nodes->slot);
-        for (GList *l = nodes->commands.head, *next; l; l = next) {
+        for (GList *l = nodes->apart.head, *next; l; l = next) {
                 next = l->next;
                 job_end_closed(l->data);
         }
@@ -381,7 +398,7 @@ Nodes *nodes_new(Radio *radio) {
         nodes->radio = radio;
         g_queue_init(&nodes->waiting[0]);
         g_queue_init(&nodes->waiting[1]);
-        g_queue_init(&nodes->commands);
+        g_queue_init(&nodes->apart);
         g_queue_init(&nodes->ended);
         nodes->served = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         nodes->nodes = g_hash_table_new_full(key_hash_func, key_equal_func, g_free, node_free);

@@ -11,12 +11,12 @@
 void nodes_cli_reply(Nodes *nodes, const Frame *frame) {
         Slice text = frame->message.text;
 
-        for (GList *l = nodes->commands.head; l; l = l->next) {
+        for (GList *l = nodes->apart.head; l; l = l->next) {
                 Job *job = l->data;
                 g_autoptr(NodeAnswer) answer = NULL;
                 const Outcome outcome = {};
 
-                if (job->state != JOB_ON_AIR ||
+                if (job->query.operation != NODE_OPERATION_COMMAND || job->state != JOB_ON_AIR ||
                     memcmp(job->query.key.bytes, frame->message.sender, KEY_PREFIX_SIZE) != 0)
                         continue;
 
@@ -41,7 +41,7 @@ static bool has_prefix(const Job *job, const uint8_t prefix[KEY_PREFIX_SIZE]) {
         return memcmp(job->query.key.bytes, prefix, KEY_PREFIX_SIZE) == 0;
 }
 
-static void job_answer(Job *job, NodeAnswer *answer) {
+void job_answer(Job *job, NodeAnswer *answer) {
         const Outcome outcome = {};
 
         if (!answer) {
@@ -124,6 +124,12 @@ static bool job_takes(const Job *job, const Frame *frame) {
                 return operation == NODE_OPERATION_TELEMETRY && has_prefix(job, frame->telemetry.prefix);
         case FRAME_PATH_DISCOVERY:
                 return operation == NODE_OPERATION_PATH && has_prefix(job, frame->path_discovery.prefix);
+        case FRAME_TRACE:
+                return operation == NODE_OPERATION_TRACE && frame->trace.auth == job->query.auth &&
+                       frame->trace.tag == job_tag(job);
+        case FRAME_CONTROL_DATA:
+                return operation == NODE_OPERATION_DISCOVER && frame->control.is_discovery &&
+                       memcmp(job->tag, frame->control.tag, TAG_SIZE) == 0;
         case FRAME_BINARY:
                 return reply_kind(job) == REPLY_NONE && operation != NODE_OPERATION_REQUEST
                                        ? false
@@ -133,11 +139,24 @@ static bool job_takes(const Job *job, const Frame *frame) {
         }
 }
 
-bool nodes_frame(Nodes *nodes, const Frame *frame) {
-        Job *job = nodes->slot;
+/* Before the radio has said that it sent, an answer can only be an older one. */
+static bool job_waits_for(const Job *job, const Frame *frame) {
+        return job->state == JOB_ON_AIR && job_takes(job, frame);
+}
 
-        /* Before the radio has said that it sent, an answer can only be an older one. */
-        if (!job || job->state != JOB_ON_AIR || !job_takes(job, frame))
+static Job *nodes_find_job(Nodes *nodes, const Frame *frame) {
+        if (nodes->slot && job_waits_for(nodes->slot, frame))
+                return nodes->slot;
+        for (GList *l = nodes->apart.head; l; l = l->next)
+                if (job_waits_for(l->data, frame))
+                        return l->data;
+        return NULL;
+}
+
+bool nodes_frame(Nodes *nodes, const Frame *frame) {
+        Job *job = nodes_find_job(nodes, frame);
+
+        if (!job)
                 return false;
 
         switch (frame->kind) {
@@ -157,6 +176,12 @@ bool nodes_frame(Nodes *nodes, const Frame *frame) {
         case FRAME_PATH_DISCOVERY:
                 job_answer(job, node_decode_path(frame));
                 break;
+        case FRAME_TRACE:
+                job_answer(job, node_decode_trace(frame));
+                break;
+        case FRAME_CONTROL_DATA:
+                node_decode_discovered(frame, job->pages);
+                return false; /* others may have asked, too */
         default:
                 job_binary(job, frame->binary.data);
                 break;

@@ -16,6 +16,7 @@
 #define LEVEL_BINARY 7  /* SEND_BINARY_REQ */
 
 static void job_restore_later(Job *job);
+static void sent(Job *job, const Frame *frame);
 
 const char *job_what(const Job *job) {
         static const char *const texts[_NODE_OPERATION_MAX] = {
@@ -32,6 +33,8 @@ const char *job_what(const Job *job) {
                         [NODE_OPERATION_COMMAND] = "cannot run the command",
                         [NODE_OPERATION_REQUEST] = "the request failed",
                         [NODE_OPERATION_PATH] = "cannot find the path",
+                        [NODE_OPERATION_TRACE] = "cannot trace the path",
+                        [NODE_OPERATION_DISCOVER] = "cannot look for nodes",
         };
 
         return texts[job->query.operation];
@@ -47,6 +50,8 @@ static OutcomeCode check_size(const char *what, size_t size, size_t min, size_t 
 }
 
 OutcomeCode job_check(Radio *radio, const NodeQuery *query, Outcome *ret) {
+        if (node_operation_is_general(query->operation))
+                return mesh_check(query, ret);
         if (!identity_get_contact(radio->identity, &query->key))
                 return outcome_set(ret, OUTCOME_NOT_FOUND, "there is no such contact");
 
@@ -103,6 +108,8 @@ static void job_refused(Job *job, unsigned error) {
         NodeOperation operation = job->query.operation;
         g_auto(Outcome) outcome = {};
 
+        governor_give_back(job->radio, job->spent);
+        job->spent = 0;
         if (error == ERR_TABLE_FULL && ++job->busy < BUSY_TRIES) {
                 job->state = JOB_PAUSING;
                 job_arm(job, radio_timing.busy_wait_usec, on_pause_over);
@@ -114,7 +121,7 @@ static void job_refused(Job *job, unsigned error) {
                 job_send(job);
                 return;
         }
-        if (error == ERR_NOT_FOUND) {
+        if (error == ERR_NOT_FOUND && !node_operation_is_general(operation)) {
                 (void) book_note_removed(job->radio, &job->query.key);
                 job_fail(job, OUTCOME_NOT_FOUND, "%s", REMOVED_ELSEWHERE);
                 return;
@@ -183,6 +190,10 @@ static void job_call_or_fail(Job *job, int r, const Command *command, job_step_t
                 job->state = JOB_CALLING;
                 r = job_call(job, command, step);
         }
+        if (r >= 0 && step == sent) {
+                job->spent = job_packet_size(job);
+                governor_spend(job->radio, job->spent);
+        }
         if (r < 0) {
                 (void) outcome_set_errno(&outcome, r, job_what(job));
                 job_end(job, &outcome, NULL);
@@ -208,6 +219,13 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
                 else
                         job_fail_timeout(job, "no answer in time to one of the pages");
                 break;
+        case NODE_OPERATION_TRACE:
+                job_fail_timeout(job, "nothing came back: a hop is out of reach of the one before it, or the "
+                                      "last one of us");
+                break;
+        case NODE_OPERATION_DISCOVER:
+                job_answer(job, g_steal_pointer(&job->pages));
+                break;
         case NODE_OPERATION_COMMAND:
                 job_fail_timeout(job,
                                  "no answer in time; some commands have none, and without being logged in as "
@@ -222,6 +240,13 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void job_await(Job *job, uint64_t wait) {
+        job->state = JOB_ON_AIR;
+        job->deadline_usec = clock_realtime_usec() + wait;
+        job_changed(job);
+        job_arm(job, wait, on_deadline);
+}
+
 static void sent(Job *job, const Frame *frame) {
         uint64_t wait;
 
@@ -231,6 +256,10 @@ static void sent(Job *job, const Frame *frame) {
 
                 nodes_remember(job, answer);
                 job_end(job, &outcome, answer);
+                return;
+        }
+        if (frame->kind == FRAME_OK && job->query.operation == NODE_OPERATION_DISCOVER) {
+                job_await(job, job->query.collect_usec);
                 return;
         }
         if (frame->kind != FRAME_SENT) {
@@ -243,11 +272,7 @@ static void sent(Job *job, const Frame *frame) {
         /* The estimate of a text is for an acknowledgement; an answer is another text. */
         if (job->query.operation == NODE_OPERATION_COMMAND)
                 wait *= 2;
-        wait = MAX(wait, radio_timing.node_wait_usec);
-        job->state = JOB_ON_AIR;
-        job->deadline_usec = clock_realtime_usec() + wait;
-        job_changed(job);
-        job_arm(job, wait, on_deadline);
+        job_await(job, MAX(wait, radio_timing.node_wait_usec));
 }
 
 /* -- anonymous requests: answered only when they come direct, wire reference 6.9 -- */
@@ -443,6 +468,10 @@ void job_send(Job *job) {
         case NODE_OPERATION_PATH:
                 r = command_send_path_discovery_req(&command, key);
                 break;
+        case NODE_OPERATION_TRACE:
+        case NODE_OPERATION_DISCOVER:
+                r = mesh_command(job, &command);
+                break;
         default:
                 g_assert_not_reached();
         }
@@ -466,6 +495,10 @@ static void swapped_in(Radio *radio, const Outcome *outcome, void *userdata) {
 void job_start(Job *job) {
         const Contact *contact = identity_get_contact(job->radio->identity, &job->query.key);
 
+        if (node_operation_is_general(job->query.operation)) {
+                job_send(job);
+                return;
+        }
         if (!contact) {
                 job_fail(job, OUTCOME_NOT_FOUND, "the contact was removed meanwhile");
                 return;

@@ -19,6 +19,7 @@
 #define SENT_MARGIN_NUM 5 /* wait 5/4 of the radio's estimate, which leaves out queues and duty cycle */
 #define SENT_MARGIN_DEN 4
 #define BUSY_TRIES      60
+#define TEXT_HEAD       5 /* time, and type with attempt */
 
 int outgoing_enter_state(Delivery *d, Outgoing *o, MessageState state, MessageUpdate *update) {
         MessageUpdate plain = {};
@@ -126,6 +127,10 @@ void outgoing_end_channel(Delivery *d, Outgoing *o) {
 }
 
 static void outgoing_answered(Delivery *d, Outgoing *o, const SessionReply *reply) {
+        if (o->repeated_size > 0 && !reply->unsent &&
+            (reply->result != SESSION_REPLY || reply->frame->code != RESP_ERR))
+                governor_spend(d->radio, o->repeated_size);
+
         if (reply->result == SESSION_REPLY && reply->frame->code != RESP_ERR) {
                 outgoing_sent(d, o, reply->frame);
                 return;
@@ -304,8 +309,10 @@ static void outgoing_reset_path(Delivery *d, Outgoing *o) {
 static void outgoing_transmit_direct(Delivery *d, Outgoing *o, const Message *m) {
         Contact *contact = identity_get_contact(delivery_identity(d), &o->peer);
         uint32_t timestamp = m->sender_timestamp ?: delivery_timestamp(d);
+        uint64_t wait;
         uint8_t ack[4];
         Command command;
+        size_t size;
         int r;
 
         if (!contact) {
@@ -332,6 +339,14 @@ static void outgoing_transmit_direct(Delivery *d, Outgoing *o, const Message *m)
                 return;
         }
 
+        /* The first try goes at once, its repetitions when there is air for them. */
+        size = packet_to(contact, TEXT_HEAD + strlen(m->text));
+        wait = o->attempts > 0 ? governor_wait(d->radio, AIRTIME_PERSON, size) : 0;
+        if (wait > 0) {
+                o->due_usec = clock_boottime_usec() + wait;
+                return;
+        }
+
         r = command_send_text(&command, TEXT_PLAIN, (uint8_t) o->attempts, timestamp, o->peer.bytes, m->text);
         if (r >= 0)
                 r = command_check_size(&command, d->radio->info.level);
@@ -342,8 +357,12 @@ static void outgoing_transmit_direct(Delivery *d, Outgoing *o, const Message *m)
 
         derive_expected_ack(timestamp, (uint8_t) o->attempts, m->text, identity_key(delivery_identity(d)),
                             ack);
-        if (outgoing_begin_attempt(d, o, timestamp, ack) && !delivery_call(d, o, &command, send_reply))
+        if (!outgoing_begin_attempt(d, o, timestamp, ack))
+                return;
+        if (!delivery_call(d, o, &command, send_reply))
                 outgoing_put_back(d, o);
+        else
+                o->repeated_size = o->attempts > 1 ? size : 0;
 }
 
 static void outgoing_transmit(Delivery *d, Outgoing *o) {

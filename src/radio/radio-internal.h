@@ -5,6 +5,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "airtime.h"
 #include "backoff.h"
 #include "command.h"
 #include "contacts-api.h"
@@ -65,7 +66,8 @@ struct Radio {
         Pending *pending;        /* with the identity */
         bool identity_confirmed; /* SELF_INFO of this session told the key */
         AutoAdd auto_add;
-        bool restarting;                            /* told to, and about to go */
+        bool restarting; /* told to, and about to go */
+        Airtime airtime;
         uint64_t flood_advert_usec;                 /* boot time of the last one by us; 0: none */
         char reset_token[2 * RESET_TOKEN_SIZE + 1]; /* "": none */
         uint64_t reset_until_usec;                  /* boot time */
@@ -270,6 +272,8 @@ void nodes_stop(Nodes *nodes);
 void nodes_unload(Nodes *nodes);
 /* A push that may be an answer. Returns whether somebody waited for it. */
 bool nodes_frame(Nodes *nodes, const Frame *frame);
+/* Data of other nodes, and traces that nobody waits for: told to who observes. */
+void nodes_tell_heard(Nodes *nodes, const Frame *frame);
 /* A text of a node's command line, stored already. */
 void nodes_cli_reply(Nodes *nodes, const Frame *frame);
 
@@ -277,9 +281,22 @@ void nodes_cli_reply(Nodes *nodes, const Frame *frame);
 Contact *translate_contact(const Frame *frame); /* FRAME_CONTACT, FRAME_NEW_ADVERT */
 /* The other way; name is borrowed from contact, and no lastmod is given. */
 void translate_record(const Contact *contact, ContactRecord *ret);
+/* ret has room for CONTACT_PATH_HOPS_MAX. Returns how many there are. */
+size_t translate_path(const Path *path, PathHop *ret);
 ChannelKind translate_channel_kind(const char *name, const uint8_t secret[CHANNEL_SECRET_SIZE]);
 /* Also for what cannot be decoded: frame NULL gives a MESSAGE_RAW. Never NULL. */
 Message *translate_message(Identity *identity, const Frame *frame, Slice raw, uint64_t timestamp_usec);
+
+/* -- governor.c: the budget of air time, of packets with so many bytes -- */
+/* What a datagram to this contact has on air; body: what is encrypted. */
+size_t packet_to(const Contact *contact, size_t body);
+/* How long until it may go; 0: now. */
+uint64_t governor_wait(const Radio *radio, AirtimeRank rank, size_t size);
+/* RateLimited, and when it may be done again. */
+OutcomeCode governor_check(const Radio *radio, AirtimeRank rank, size_t size, Outcome *ret_outcome);
+void governor_spend(Radio *radio, size_t size);
+/* The radio did not take it. */
+void governor_give_back(Radio *radio, size_t size);
 
 /* -- inhibit.c -- */
 Inhibitions *inhibitions_new(void);

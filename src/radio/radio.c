@@ -254,8 +254,10 @@ static void session_unsolicited(Session *session, const Frame *frame, Slice raw,
                 monitor_packet(radio, frame);
         else if (frame->kind == FRAME_UNKNOWN)
                 monitor_unknown_frame(radio, frame);
-        else if (!nodes_frame(radio->nodes, frame))
+        else if (!nodes_frame(radio->nodes, frame)) {
+                nodes_tell_heard(radio->nodes, frame);
                 fresh_frame(radio->fresh, frame);
+        }
 }
 
 static void session_dead(Session *session, void *userdata) {

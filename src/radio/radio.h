@@ -116,6 +116,14 @@ typedef enum RadioChange {
         RADIO_CHANGED_REPEAT = 1 << 20, /* the frequencies */
 } RadioChange;
 
+/* Bytes that another node sent to whoever listens. */
+typedef struct HeardData {
+        bool control; /* else raw data */
+        double snr;   /* dB */
+        int rssi;     /* dBm */
+        Slice bytes;
+} HeardData;
+
 /* Observers must not call back into functions that change the radio. */
 typedef struct RadioObserver {
         void (*added)(Radio *radio, void *userdata);
@@ -137,6 +145,10 @@ typedef struct RadioObserver {
         void (*node_answered)(Radio *radio, const PublicKey *key, const NodeAnswer *answer, void *userdata);
         /* A frame of later firmware; rest is what follows its code, borrowed. */
         void (*unknown_frame)(Radio *radio, uint8_t code, Slice rest, void *userdata);
+        /* Borrowed. */
+        void (*data_heard)(Radio *radio, const HeardData *data, void *userdata);
+        /* A trace came back that nobody waits for (any more); NODE_OPERATION_TRACE. */
+        void (*trace_heard)(Radio *radio, const NodeAnswer *answer, void *userdata);
 } RadioObserver;
 
 const char *radio_id(const Radio *radio);
@@ -158,6 +170,15 @@ typedef struct RadioBond {
         uint64_t last_verified_usec; /* CLOCK_REALTIME of the last answer over a protected link; 0: never */
 } RadioBond;
 bool radio_bond(const Radio *radio, RadioBond *ret);
+
+/* What all clients may take of the air, and have; see airtime.h. */
+typedef struct RadioAirtime {
+        uint64_t budget_usec; /* at once */
+        uint64_t used_usec;   /* of it now */
+        double refill;        /* µs that come back in each µs */
+        uint64_t next_usec;   /* CLOCK_REALTIME from which a short poll may go; 0: now */
+} RadioAirtime;
+void radio_airtime(const Radio *radio, RadioAirtime *ret);
 
 /* -- requests ------------------------------------------------------------
  * done runs exactly once, never from inside the call, also when the link

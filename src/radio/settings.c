@@ -11,6 +11,7 @@
 #define BLE_NAME_MAX          248 /* Bluetooth Core, local name */
 #define BACKOFF_CAP_DEFAULT   (60 * USEC_PER_SEC)
 #define POLL_INTERVAL_DEFAULT (300 * USEC_PER_SEC)
+#define AIRTIME_DEFAULT       5 /* percent */
 
 static const char expect_scheme[] = "expected tcp://HOST[:PORT], serial:/dev/…, serial:auto or ble:ADDRESS";
 static const char expect_host[] = "expected a host name or address after tcp://";
@@ -42,6 +43,7 @@ RadioSettings *radio_settings_new(const char *id) {
                         .set_clock = true,
                         .backoff_cap_usec = BACKOFF_CAP_DEFAULT,
                         .poll_usec = POLL_INTERVAL_DEFAULT,
+                        .airtime_percent = AIRTIME_DEFAULT,
         };
         return settings;
 }
@@ -205,7 +207,8 @@ bool radio_settings_equal(const RadioSettings *a, const RadioSettings *b) {
                (!a->has_public_key || key_equal(&a->public_key, &b->public_key)) &&
                a->serial_lines == b->serial_lines && a->enabled == b->enabled &&
                a->trust_clock == b->trust_clock && a->set_clock == b->set_clock &&
-               a->backoff_cap_usec == b->backoff_cap_usec && a->poll_usec == b->poll_usec;
+               a->backoff_cap_usec == b->backoff_cap_usec && a->poll_usec == b->poll_usec &&
+               a->airtime_percent == b->airtime_percent;
 }
 
 bool radio_id_is_valid(const char *id) {

@@ -38,6 +38,7 @@ typedef struct RadioSettings {
         bool trust_clock;          /* TrustClock= */
         bool set_clock;            /* SetClock=, default yes */
         uint64_t backoff_cap_usec; /* ReconnectMaxSec=, default 60 s */
+        unsigned airtime_percent;  /* AirtimeBudgetPercent=, default 5 */
         uint64_t poll_usec;        /* PollIntervalSec=, the slow drain; default 300 s */
 } RadioSettings;
 

@@ -42,6 +42,16 @@ void translate_record(const Contact *contact, ContactRecord *ret) {
         memcpy(ret->path, contact->path, sizeof(ret->path));
 }
 
+size_t translate_path(const Path *path, PathHop *ret) {
+        size_t n = path->known ? MIN(path->hops, CONTACT_PATH_HOPS_MAX) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                ret[i].size = path->hash_size;
+                memcpy(ret[i].bytes, path->hashes.data + i * path->hash_size, path->hash_size);
+        }
+        return n;
+}
+
 ChannelKind translate_channel_kind(const char *name, const uint8_t secret[CHANNEL_SECRET_SIZE]) {
         uint8_t derived[SECRET_SIZE];
 

@@ -83,6 +83,7 @@ START_TEST(defaults) {
         ck_assert(radio->set_clock);
         ck_assert_uint_eq(radio->backoff_cap_usec, 60 * USEC_PER_SEC);
         ck_assert_uint_eq(radio->poll_usec, 300 * USEC_PER_SEC);
+        ck_assert_uint_eq(radio->airtime_percent, 5);
 }
 END_TEST
 
@@ -104,7 +105,8 @@ START_TEST(every_key) {
               "SetClock=off\r\n"
               "SerialLines=keep\r\n"
               "ReconnectMaxSec=900\r\n"
-              "PollIntervalSec=10");
+              "PollIntervalSec=10\n"
+              "AirtimeBudgetPercent=100");
         configuration_finish(config);
         ck_assert_uint_eq(config->problems->len, 0);
         ck_assert_int_eq(config->log_level, LOG_DEBUG);
@@ -122,6 +124,7 @@ START_TEST(every_key) {
         ck_assert(!radio->set_clock);
         ck_assert_uint_eq(radio->backoff_cap_usec, 900 * USEC_PER_SEC);
         ck_assert_uint_eq(radio->poll_usec, 10 * USEC_PER_SEC);
+        ck_assert_uint_eq(radio->airtime_percent, 100);
 }
 END_TEST
 
@@ -155,6 +158,12 @@ static const struct {
                  "test.conf:3: [Radio x] unknown key \"PollInterval\"; ignored", true},
                 {GOOD "Enabled=maybe\n", LOG_WARNING,
                  "test.conf:3: [Radio x] Enabled: expected yes or no; ignored", true},
+                {GOOD "AirtimeBudgetPercent=0\n", LOG_WARNING,
+                 "test.conf:3: [Radio x] AirtimeBudgetPercent: expected whole percent from 1 to 100; ignored",
+                 true},
+                {GOOD "AirtimeBudgetPercent=5%\n", LOG_WARNING,
+                 "test.conf:3: [Radio x] AirtimeBudgetPercent: expected whole percent from 1 to 100; ignored",
+                 true},
                 {GOOD "PollIntervalSec=1min\n", LOG_WARNING,
                  "test.conf:3: [Radio x] PollIntervalSec: " BAD_SECONDS, true},
                 {GOOD "PollIntervalSec=9\n", LOG_WARNING,

@@ -34,6 +34,7 @@ TrustClock=off
 SetClock=1
 ReconnectMaxSec=900
 PollIntervalSec=10
+AirtimeBudgetPercent=7
 [Radio b_2]
 Transport=serial:/dev/serial/by-id/usb-x
 [Radio c-3]
