@@ -42,7 +42,7 @@ LIBRARIES = {
     r"systemd/sd-(device|login)\.h": {"link", "radio"},
     r"libserialport\.h": {"link"},
     r"sodium.*": {"sim"},
-    r"gcrypt\.h": {"sim"},
+    r"gcrypt\.h": {"base", "sim"},
     r"json-glib/.*": {"sim", "ctl", "bond"},
     r"readline/.*": {"ctl"},
     r"gio/.*": set(),

@@ -4,8 +4,6 @@
 #include "macros.h"
 #include "packet.h"
 
-#define ADVERT_APP_DATA_MAX 32
-
 enum {
         ADVERT_TYPE_MASK = 0x0F,
         ADVERT_HAS_LOCATION = 0x10,

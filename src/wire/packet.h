@@ -12,6 +12,9 @@
 #include "path.h"
 #include "protocol.h"
 
+#define PACKET_HASH_SIZE    8
+#define ADVERT_APP_DATA_MAX 32
+
 typedef struct Packet {
         RouteType route;
         uint8_t payload_type; /* PayloadType, or a free number up to 15 */
@@ -55,3 +58,36 @@ typedef struct Advert {
 /* Of a packet of type PAYLOAD_ADVERT. The signature is not verified. Returns
  * 0, -EINVAL for another type, -EBADMSG when short or with app data above 32 bytes. */
 int advert_decode(const Packet *packet, Advert *ret);
+
+/* Whether the owner of the key has signed it. */
+bool advert_verify(const Advert *advert);
+
+/* The same for all copies of a packet, whichever way they came: radios tell duplicates by it. */
+void packet_hash(const Packet *packet, uint8_t ret[PACKET_HASH_SIZE]);
+
+/* What was said on a channel. text and data point into buffer. */
+typedef struct ChannelContent {
+        bool is_data;
+        uint32_t timestamp; /* of a text: the sender's clock, s */
+        uint8_t text_type;  /* TextType, or one of later firmware */
+        uint8_t attempt;
+        Slice text;         /* "name: text", as sent: not checked */
+        uint16_t data_type; /* of data */
+        Slice data;
+        uint8_t buffer[PACKET_PAYLOAD_MAX];
+} ChannelContent;
+
+/* Of a packet of type PAYLOAD_GRP_TXT or PAYLOAD_GRP_DATA. Returns 0, -EKEYREJECTED when it is not of the
+ * channel with this secret or was changed on its way (two bytes of an HMAC say so), -EBADMSG when it
+ * makes no sense, -EINVAL for another type. Unless 0 is returned nothing in *ret is valid. */
+int channel_open(const Packet *packet, const uint8_t secret[SECRET_SIZE], ChannelContent *ret);
+
+typedef struct TracePacket {
+        uint32_t tag, auth;
+        uint8_t flags, hash_size; /* 1, 2, 4 or 8 */
+        Slice hashes;             /* of those that it shall visit */
+        Slice snrs;               /* x 4, at those that it has visited */
+} TracePacket;
+
+/* Of a packet of type PAYLOAD_TRACE. Returns 0, -EINVAL for another type, or -EBADMSG. */
+int trace_packet_decode(const Packet *packet, TracePacket *ret);
