@@ -31,6 +31,9 @@ BusAction bus_auth_action(const char *interface, const char *member) {
                 BusAction action;
         } table[] = {
                         {BUS_MANAGER, "Backup", BUS_ACTION_ADMINISTER},
+                        {BUS_MANAGER, "Discover", BUS_ACTION_READ},
+                        {BUS_MANAGER, "ListBonds", BUS_ACTION_READ},
+                        {BUS_MANAGER, "ForgetBond", BUS_ACTION_ADMINISTER},
                         {BUS_RADIO, "Start", BUS_ACTION_CONFIGURE},
                         {BUS_RADIO, "Stop", BUS_ACTION_CONFIGURE},
                         {BUS_RADIO, "Ping", BUS_ACTION_READ},

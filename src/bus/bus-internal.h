@@ -50,6 +50,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
 
 typedef struct BusCache BusCache;
 typedef struct BusCaller BusCaller;
+typedef struct BusDiscovery BusDiscovery;
 typedef struct BusList BusList;
 typedef struct BusRadio BusRadio;
 
@@ -106,6 +107,7 @@ struct Bus {
         GQueue checks;        /* Check of bus-auth.c: calls that polkit is asked about */
         uint64_t n_checks;    /* ever */
         GQueue inhibitions;   /* BusInhibition */
+        GQueue discoveries;   /* BusDiscovery */
         int sleep_delay;      /* logind waits for us while it is open; negative: it does not */
         bool sleeping;        /* logind said so */
         GHashTable *requests; /* path → BusRequest */
@@ -345,6 +347,14 @@ void bus_lists_drop(BusRadio *self);
 /* Replies later. fd is the call's. */
 int bus_backup(Bus *bus, sd_bus_message *call, int fd, sd_bus_error *error);
 void bus_backup_stop(Bus *bus);
+
+/* -- bus-discover.c: radios that are there, and bonds --------------------------- */
+
+int bus_method_discover(sd_bus_message *call, void *userdata, sd_bus_error *error);    /* Bus */
+int bus_method_list_bonds(sd_bus_message *call, void *userdata, sd_bus_error *error);  /* Bus */
+int bus_method_forget_bond(sd_bus_message *call, void *userdata, sd_bus_error *error); /* Bus */
+/* The connection goes, and with it all who asked. */
+void bus_discoveries_stop(Bus *bus);
 
 /* -- bus-inhibit.c: radios handed over ---------------------------------------- */
 

@@ -26,5 +26,12 @@ const sd_bus_vtable bus_manager_vtable[] = {
                 SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
                 SD_BUS_METHOD_WITH_ARGS("Backup", SD_BUS_ARGS("h", fd), SD_BUS_NO_RESULT, method_backup,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Discover", SD_BUS_ARGS("a{sv}", options),
+                                        SD_BUS_RESULT("aa{sv}", found), bus_method_discover,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("ListBonds", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", bonds),
+                                        bus_method_list_bonds, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("ForgetBond", SD_BUS_ARGS("s", address), SD_BUS_NO_RESULT,
+                                        bus_method_forget_bond, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,
 };

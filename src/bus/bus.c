@@ -186,6 +186,7 @@ int bus_attach(Bus *bus, sd_bus *conn) {
 
 void bus_detach(Bus *bus) {
         bus->owned = false;
+        bus_discoveries_stop(bus);
         bus_callers_detach(bus, false);
         bus_requests_detach(bus);
         bus_checks_detach(bus, false);
@@ -276,6 +277,7 @@ Bus *bus_new_detached(sd_event *event, Manager *manager, BusKind kind) {
                         .callers = G_QUEUE_INIT,
                         .checks = G_QUEUE_INIT,
                         .inhibitions = G_QUEUE_INIT,
+                        .discoveries = G_QUEUE_INIT,
                         .sleep_delay = -EBADF,
         };
         backoff_init(&bus->backoff, RETRY_FIRST_USEC, RETRY_CAP_USEC);

@@ -5,11 +5,11 @@
 #include "verbs.h"
 
 const Verb *const verbs[] = {
-                &verb_status,   &verb_radios, &verb_contacts, &verb_channels, &verb_messages, &verb_message,
-                &verb_send,     &verb_chat,   &verb_monitor,  &verb_contact,  &verb_pending,  &verb_auto_add,
-                &verb_channel,  &verb_node,   &verb_console,  &verb_radio,    &verb_start,    &verb_stop,
-                &verb_ping,     &verb_backup, &verb_export,   &verb_doctor,   &verb_decode,   &verb_help,
-                &verb_complete, NULL,
+                &verb_status,  &verb_radios,   &verb_contacts, &verb_channels, &verb_messages, &verb_message,
+                &verb_send,    &verb_chat,     &verb_monitor,  &verb_contact,  &verb_pending,  &verb_auto_add,
+                &verb_channel, &verb_node,     &verb_console,  &verb_radio,    &verb_start,    &verb_stop,
+                &verb_ping,    &verb_discover, &verb_bond,     &verb_backup,   &verb_export,   &verb_doctor,
+                &verb_decode,  &verb_help,     &verb_complete, NULL,
 };
 
 const Verb *verb_find(const char *name) {

@@ -50,10 +50,10 @@ struct Verb {
 extern const Verb *const verbs[];
 extern const VerbOption global_options[];
 
-extern const Verb verb_auto_add, verb_channel, verb_channels, verb_chat, verb_complete, verb_contact,
-                verb_contacts, verb_console, verb_node, verb_backup, verb_decode, verb_doctor, verb_export,
-                verb_help, verb_message, verb_messages, verb_monitor, verb_pending, verb_ping, verb_radio,
-                verb_radios, verb_send, verb_start, verb_status, verb_stop;
+extern const Verb verb_auto_add, verb_bond, verb_discover, verb_channel, verb_channels, verb_chat,
+                verb_complete, verb_contact, verb_contacts, verb_console, verb_node, verb_backup, verb_decode,
+                verb_doctor, verb_export, verb_help, verb_message, verb_messages, verb_monitor, verb_pending,
+                verb_ping, verb_radio, verb_radios, verb_send, verb_start, verb_status, verb_stop;
 
 const Verb *verb_find(const char *name);
 /* The part of a group with this second word. */

@@ -9,28 +9,13 @@
 #define POWER_USEC   (5 * USEC_PER_SEC)
 #define SEARCH_USEC  (15 * USEC_PER_SEC)
 #define LEAVING_USEC (12 * USEC_PER_SEC)
-#define NAME_PREFIX  "MeshCore-" /* wire reference 1.3 */
-
-static bool is_address(const char *text) {
-        if (strlen(text) != 17)
-                return false;
-        for (size_t i = 0; i < 17; i++)
-                if (i % 3 == 2 ? text[i] != ':' : !g_ascii_isxdigit(text[i]))
-                        return false;
-        return true;
-}
 
 bool ble_is_target(const LinkBle *ble, const BluezDevice *d) {
         if (ble->adapter && strcmp(d->adapter, ble->adapter) != 0)
                 return false;
         if (!*ble->target)
                 return bluez_device_is_radio(d);
-        if (is_address(ble->target))
-                return g_ascii_strcasecmp(d->address, ble->target) == 0;
-        if (strcmp(d->name, ble->target) == 0)
-                return true;
-        return g_str_has_prefix(d->name, NAME_PREFIX) &&
-               strcmp(d->name + strlen(NAME_PREFIX), ble->target) == 0;
+        return bluez_device_is_called(d, ble->target);
 }
 
 /* A link that exists, then a bond, then who is near. */

@@ -7,6 +7,8 @@
 
 /* The cache of bluetoothd's objects. */
 
+#define NAME_PREFIX "MeshCore-" /* wire reference 1.3 */
+
 typedef enum PropertyKind {
         PROPERTY_STRING,
         PROPERTY_BOOLEAN,
@@ -463,7 +465,7 @@ GPtrArray *bluez_devices(const Bluez *bluez) {
         return values(bluez->devices);
 }
 
-static const char *adapter_name(const BluezAdapter *adapter) {
+const char *bluez_adapter_name(const BluezAdapter *adapter) {
         const char *slash = strrchr(adapter->path, '/');
 
         return slash ? slash + 1 : adapter->path;
@@ -479,7 +481,7 @@ const BluezAdapter *bluez_find_adapter(const Bluez *bluez, const char *which) {
                 const BluezAdapter *a = value;
 
                 if (which &&
-                    (strcmp(adapter_name(a), which) == 0 || g_ascii_strcasecmp(a->address, which) == 0))
+                    (strcmp(bluez_adapter_name(a), which) == 0 || g_ascii_strcasecmp(a->address, which) == 0))
                         return a;
                 if (which)
                         continue;
@@ -507,4 +509,22 @@ const BluezCharacteristic *bluez_characteristic(const Bluez *bluez, const char *
 
 bool bluez_device_is_radio(const BluezDevice *device) {
         return device->has_nus || g_str_has_prefix(device->name, "MeshCore");
+}
+
+static bool is_address(const char *text) {
+        if (strlen(text) != 17)
+                return false;
+        for (size_t i = 0; i < 17; i++)
+                if (i % 3 == 2 ? text[i] != ':' : !g_ascii_isxdigit(text[i]))
+                        return false;
+        return true;
+}
+
+bool bluez_device_is_called(const BluezDevice *device, const char *which) {
+        if (is_address(which))
+                return g_ascii_strcasecmp(device->address, which) == 0;
+        if (strcmp(device->name, which) == 0)
+                return true;
+        return g_str_has_prefix(device->name, NAME_PREFIX) &&
+               strcmp(device->name + strlen(NAME_PREFIX), which) == 0;
 }

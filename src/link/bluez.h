@@ -90,6 +90,10 @@ GPtrArray *bluez_devices(const Bluez *bluez);  /* BluezDevice */
 const BluezCharacteristic *bluez_characteristic(const Bluez *bluez, const char *device, const char *uuid);
 /* Whether it looks like a companion radio: service, or the name that the firmware gives. */
 bool bluez_device_is_radio(const BluezDevice *device);
+/* Whether it has this address, or this name with or without the "MeshCore-" in front. */
+bool bluez_device_is_called(const BluezDevice *device, const char *which);
+/* The last part of the path: "hci0". */
+const char *bluez_adapter_name(const BluezAdapter *adapter);
 
 /* -- calls ------------------------------------------------------------------ */
 

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "macros.h"
 #include "serial-ports.h"
+#include "utf8.h"
 
 #define ARM_TRIES 16
 
@@ -131,6 +132,29 @@ int serial_port_identify(const char *path, SerialPort **ret) {
 
         *ret = make_port(device, real);
         return 0;
+}
+
+void serial_port_describe(const char *device, char **ret_name, char **ret_link) {
+        g_autoptr(sd_device) tty = NULL;
+        const char *name;
+        sd_device *usb;
+
+        *ret_name = *ret_link = NULL;
+        if (sd_device_new_from_devname(&tty, device) < 0)
+                return;
+
+        if (sd_device_get_parent_with_subsystem_devtype(tty, "usb", "usb_device", &usb) >= 0)
+                name = attribute(usb, "product");
+        else
+                name = NULL;
+        *ret_name = name ? utf8_repair(name, strlen(name)) : NULL;
+
+        for (const char *link = sd_device_get_devlink_first(tty); link;
+             link = sd_device_get_devlink_next(tty))
+                if (g_str_has_prefix(link, "/dev/serial/by-id/")) {
+                        *ret_link = utf8_repair(link, strlen(link));
+                        return;
+                }
 }
 
 /* -- udev ------------------------------------------------------------------------- */

@@ -25,6 +25,10 @@ int serial_port_identify(const char *path, SerialPort **ret);
  * tags the same ones. */
 bool usb_is_radio(unsigned vendor, unsigned product, const char *manufacturer_name, const char *product_name);
 
+/* How the device calls itself, and its link that stays the same over time (below /dev/serial/by-id); each
+ * NULL where it has none. */
+void serial_port_describe(const char *device, char **ret_name, char **ret_link);
+
 typedef struct SerialPorts SerialPorts;
 
 /* port and device are borrowed for the call. */

@@ -59,18 +59,22 @@ static Radio *find_home(Hotplug *hotplug, const PublicKey *key) {
 }
 
 /* A link or the configuration has it. */
-static bool is_taken(Hotplug *hotplug, const char *device) {
+static Radio *find_holder(Hotplug *hotplug, const char *device) {
         GPtrArray *radios = manager_radios(hotplug->manager);
 
         for (guint i = 0; i < radios->len; i++) {
-                const Radio *radio = radios->pdata[i];
+                Radio *radio = radios->pdata[i];
 
                 if (radio->link && g_strcmp0(radio->device, device) == 0)
-                        return true;
+                        return radio;
                 if (is_serial_path(radio) && leads_to(radio->settings->address, device))
-                        return true;
+                        return radio;
         }
-        return false;
+        return NULL;
+}
+
+static bool is_taken(Hotplug *hotplug, const char *device) {
+        return find_holder(hotplug, device);
 }
 
 static bool is_scouting(Hotplug *hotplug) {
@@ -251,6 +255,17 @@ const SerialPort *hotplug_choose_port(Hotplug *hotplug, const Radio *radio) {
         if (!second)
                 hotplug_update(hotplug); /* perhaps nobody has asked yet who is there */
         return second;
+}
+
+const GPtrArray *hotplug_ports(const Hotplug *hotplug) {
+        return hotplug->ports ? serial_ports_radios(hotplug->ports) : NULL;
+}
+
+Radio *hotplug_find_radio(Hotplug *hotplug, const char *device, const PublicKey **ret_key) {
+        const Resident *resident = g_hash_table_lookup(hotplug->residents, device);
+
+        *ret_key = resident ? &resident->key : NULL;
+        return find_holder(hotplug, device) ?: (resident ? find_home(hotplug, &resident->key) : NULL);
 }
 
 void hotplug_learn(Hotplug *hotplug, const char *device, const PublicKey *key) {

@@ -26,6 +26,12 @@ bool hotplug_has_events(const Hotplug *hotplug);
 
 /* The port that a "serial:auto" may open now, or NULL. Valid until the next turn of the loop. */
 const SerialPort *hotplug_choose_port(Hotplug *hotplug, const Radio *radio);
+/* The SerialPorts that look like radios, until the next turn of the loop; NULL where that is not known. */
+const GPtrArray *hotplug_ports(const Hotplug *hotplug);
+/* Whose port it is: of the radio that has it open, that the configuration gives it to, or whose key answered
+ * there (*ret_key, NULL if nobody has answered). */
+Radio *hotplug_find_radio(Hotplug *hotplug, const char *device, const PublicKey **ret_key);
+
 /* The radio at this port has told its key. */
 void hotplug_learn(Hotplug *hotplug, const char *device, const PublicKey *key);
 

@@ -21,6 +21,7 @@ struct Manager {
         Inhibitions *inhibitions;
         Retention *retention;
         Bluez *bluez;
+        GQueue forgets; /* Forget of forget.c */
         manager_settled_t settled; /* of manager_settle(), until it is called */
         void *settled_userdata;
         sd_event_source *check; /* the store is read through after an unclean stop */
@@ -274,6 +275,7 @@ Manager *manager_free(Manager *manager) {
         while (manager->radios->len > 0)
                 manager_drop_radio(manager, manager->radios->pdata[manager->radios->len - 1]);
         g_ptr_array_unref(manager->radios);
+        manager_stop_forgets(manager);
         hotplug_free(manager->hotplug);
         inhibitions_free(manager->inhibitions);
         retention_free(manager->retention);
@@ -317,6 +319,10 @@ Bluez *manager_bluez(Manager *manager) {
         if (!manager->bluez && bluez_new(manager->event, NULL, &manager->bluez) < 0)
                 return NULL;
         return manager->bluez;
+}
+
+GQueue *manager_forgets(Manager *manager) {
+        return &manager->forgets;
 }
 
 sd_event *manager_event(Manager *manager) {

@@ -312,6 +312,10 @@ Hotplug *manager_hotplug(Manager *manager);
 const RadioObserver *manager_observer(Manager *manager, void **ret_userdata);
 /* The connection to bluetoothd, made when it is first wanted; NULL if that fails. */
 Bluez *manager_bluez(Manager *manager);
+/* Bonds that are being removed, of forget.c. */
+GQueue *manager_forgets(Manager *manager);
+/* They are told that it is over. */
+void manager_stop_forgets(Manager *manager);
 /* A radio has finished, see manager_settle(). */
 void manager_check_settled(Manager *manager);
 bool manager_is_settling(const Manager *manager);

@@ -500,6 +500,32 @@ class Mock:
     def radio_stop(self, _path):
         return ()
 
+    FOUND = [
+        {"Transport": "serial", "Address": "/dev/serial/by-id/usb-RAK-if00", "Device": "/dev/ttyACM0", "Name": "Wis\x1bBlock",
+         "Connected": True, "Radio": dbus.ObjectPath(ROOT + "/radio/home")},
+        {"Transport": "ble", "Address": "C0:00:00:00:22:01", "Name": "MeshCore-Hut", "Adapter": "hci1", "Bonded": True,
+         "Connected": False, "Rssi": dbus.Int16(-71)},
+        {"Transport": "ble", "Address": "C0:00:00:00:22:01", "Name": "MeshCore-Hut", "Adapter": "hci0", "Bonded": True,
+         "Connected": False},
+    ]  # fmt: skip
+
+    def manager_discover(self, _path, options):
+        self.state["calls"].append(["Discover", plain(options)])
+        self.save()
+        found = [] if options.get("Name") == "nobody" else self.FOUND[:2]
+        return (dbus.Array(found, signature="a{sv}"),)
+
+    def manager_listbonds(self, _path):
+        return (dbus.Array(self.FOUND[1:], signature="a{sv}"),)
+
+    def manager_forgetbond(self, _path, address):
+        self.state["calls"].append(["ForgetBond", plain(address)])
+        self.save()
+        return ()
+
+    def pairing_verify(self, _path):
+        return (self.state.get("bond", "verified"),)
+
     def radio_ping(self, _path):
         return (dbus.UInt64(12345),)
 

@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs of meshcorectl that look for radios and are about bonds, against a stand-in for the daemon."""
+
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from test_book import BookCase  # noqa: E402
+from test_verbs import FAILED, NOT_CONNECTED, NOT_FOUND, REFUSED, USAGE  # noqa: E402
+
+HUT = "C0:00:00:00:22:01"
+
+
+class Discover(BookCase):
+    def test_table(self):
+        lines = self.ctl("discover").splitlines()
+        self.assertEqual(lines[0].split(), ["TRANSPORT", "NAME", "SIGNAL", "BOND", "LINK", "ADAPTER", "RADIO"])
+        self.assertEqual(lines[1].split(), ["serial:/dev/serial/by-id/usb-RAK-if00", "Wis\\x1bBlock", "yes", "home"])
+        self.assertEqual(lines[2].split(), [f"ble:{HUT}", "MeshCore-Hut", "-71", "dBm", "yes", "hci1"])
+        self.assertEqual(self.calls(), [["Discover", {"TimeoutUSec": 10000000}]])
+
+    def test_options(self):
+        found = self.json("discover", "Hut", "--first", "--transport", "ble", "--adapter", "hci1", "--timeout", "90s")
+        self.assertEqual(self.calls(), [["Discover", {"Transport": "ble", "Name": "Hut", "Adapter": "hci1", "First": True,
+                                                      "TimeoutUSec": 90000000}]])  # fmt: skip
+        self.assertEqual((found[0]["Radio"], found[1]["Rssi"]), ("/org/meshcored1/radio/home", -71))
+        self.ctl("discover", "--timeout", "soon", status=USAGE)
+        self.ctl("discover", "a", "b", status=USAGE)
+        self.assertEqual(self.calls(), [])
+
+    def test_nothing(self):
+        self.ctl("discover", "nobody", status=NOT_FOUND)
+        self.assertEqual(self.json("discover", "nobody"), [])
+        self.tell("Error", {"Discover": ["org.meshcored1.Error.NotConnected", "there is no Bluetooth adapter"]})
+        self.ctl("discover", status=NOT_CONNECTED)
+
+
+class Bond(BookCase):
+    def test_list(self):
+        self.assertEqual([line.split()[-1] for line in self.ctl("bond").splitlines()], ["ADAPTER", "hci1", "hci0"])
+        self.assertEqual([bond["Address"] for bond in self.json("bond", "list")], [HUT, HUT])
+
+    def test_verify(self):
+        self.assertEqual(self.ctl("bond", "verify"), "verified\n")
+        self.assertEqual(self.json("bond", "verify", "home"), {"BondState": "verified"})
+        self.tell("Set", {"bond": "stale"})
+        self.ctl("bond", "verify", status=FAILED)
+        self.assertIn("stale", self.stderr)
+        self.assertEqual(self.json("bond", "verify"), {"BondState": "stale"})
+
+    def test_forget(self):
+        self.expect("bond", "forget", HUT, call=["ForgetBond", HUT])
+        self.expect("bond", "forget", "--all", call=["ForgetBond", HUT])
+        self.ctl("bond", "forget", status=USAGE)
+        self.ctl("bond", "forget", HUT, "--all", status=USAGE)
+        self.tell("Error", {"ForgetBond": ["org.freedesktop.DBus.Error.AccessDenied", "not you"]})
+        self.ctl("bond", "forget", HUT, status=REFUSED)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
