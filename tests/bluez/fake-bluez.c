@@ -436,11 +436,21 @@ static void stop_listening(FakeBluez *fake) {
         fake->listener = -1;
 }
 
-void fake_bus_drop(FakeBluez *fake, bool back) {
+static void forget_all(FakeBluez *fake) {
         fake->running = false;
         g_ptr_array_set_size(fake->steps, 0);
+        g_ptr_array_set_size(fake->agents, 0);
+        for (guint i = 0; i < fake->adapters->len; i++)
+                ((FakeAdapter *) fake->adapters->pdata[i])->n_discovering = 0;
+        for (guint i = 0; i < fake->radios->len; i++)
+                fake_radio_lose(fake->radios->pdata[i]);
+}
+
+/* bluetoothd ends with its bus. */
+void fake_bus_drop(FakeBluez *fake, bool back) {
         g_ptr_array_set_size(fake->pending, 0);
         close_bus(fake);
+        forget_all(fake);
         if (!back)
                 stop_listening(fake);
         else if (fake->listener < 0)
@@ -539,14 +549,8 @@ void fake_crash(FakeBluez *fake) {
         if (!fake->running)
                 return;
 
-        fake->running = false;
         fake->pending = g_ptr_array_new_with_free_func(message_free);
-        g_ptr_array_set_size(fake->steps, 0);
-        g_ptr_array_set_size(fake->agents, 0);
-        for (guint i = 0; i < fake->adapters->len; i++)
-                ((FakeAdapter *) fake->adapters->pdata[i])->n_discovering = 0;
-        for (guint i = 0; i < fake->radios->len; i++)
-                fake_radio_lose(fake->radios->pdata[i]);
+        forget_all(fake);
         if (fake->real) {
                 close_bus(fake);
                 return;

@@ -39,6 +39,7 @@ struct FakeRadio {
         bool mute;    /* takes connections, and is silent then */
         bool refuses; /* to pair */
         bool pairs_silently /* falls silent while pairing */, loses_pairing /* drops the link then */;
+        bool legacy;      /* pairing: keys before services, and Paired last */
         bool open_notify; /* lets everybody subscribe; what is written is protected all the same */
         bool refuses_notify, refuses_write; /* as without enough security, encrypted or not */
         bool no_uart, no_write_command;
@@ -64,8 +65,9 @@ typedef struct FakeTimes {
 struct FakeBluez {
         sd_event *event;
         FakeTimes times;
-        bool modern;    /* BlueZ of today: key-missing, reasons of disconnections */
-        bool no_bonded; /* older than 2022 */
+        bool modern;         /* BlueZ of today: key-missing, reasons of disconnections */
+        bool no_bonded;      /* older than 2022 */
+        unsigned odd_notify; /* AcquireNotify answers 1: nothing, 2: text, 3: no socket */
         bool activatable, denied, running;
         char *address; /* of the bus */
         GPtrArray *adapters, *radios;
@@ -111,9 +113,16 @@ void fake_radio_set_resolved(FakeRadio *radio, bool resolved);
 void fake_radio_set_paired(FakeRadio *radio, bool paired);
 /* The device object goes, with all below it. */
 void fake_radio_remove(FakeRadio *radio);
+/* The descriptor of the notifications ends, and nothing else does. */
+void fake_radio_end_notify(FakeRadio *radio);
+/* Whether the client has closed its end of it. */
+bool fake_radio_is_given_back(FakeRadio *radio);
 void fake_radio_notify(FakeRadio *radio, const void *frame, size_t size);
 /* The radio asks for security: bluetoothd asks the default agent. */
 void fake_radio_request_security(FakeRadio *radio);
+
+/* Somebody else calls CancelPairing. */
+void fake_radio_cancel_pairing(FakeRadio *radio);
 
 /* From now on the call (a member's name; "Set:Powered" for a property) … */
 void fake_fail(FakeBluez *fake, const char *member, const char *error, const char *text);

@@ -34,13 +34,13 @@ static void start_discovery(FakeBluez *fake, FakeAdapter *adapter, sd_bus_messag
                 fake_reply_error(fake, call, FAKE_ERROR("NotReady"), "Resource Not Ready");
                 return;
         }
-        if (adapter->n_discovering > 0 && !fake->real) {
+        if (adapter->n_discovering > 0 && !fake->real)
                 fake_reply_error(fake, call, FAKE_ERROR("InProgress"), "Operation already in progress");
-                return;
+        else {
+                if (adapter->n_discovering++ == 0)
+                        fake_changed(fake, adapter->path, ADAPTER, "Discovering", "b", 1);
+                fake_reply(fake, call, NULL);
         }
-        if (adapter->n_discovering++ == 0)
-                fake_changed(fake, adapter->path, ADAPTER, "Discovering", "b", 1);
-        fake_reply(fake, call, NULL);
         for (guint i = 0; i < fake->radios->len; i++) {
                 FakeRadio *radio = fake->radios->pdata[i];
 

@@ -143,7 +143,11 @@ static void paired(FakeBluez *fake, FakeRadio *radio, sd_bus_message *unused) {
         radio->auto_pairing = false;
         radio->key = FAKE_KEY_GOOD;
         fake_news(radio, "encrypted");
-        fake_radio_set_resolved(radio, true);
+        if (radio->legacy) {
+                fake_changed(fake, radio->path, DEVICE, "Bonded", "b", 1);
+                fake_radio_set_resolved(radio, true);
+        } else
+                fake_after(fake, fake->times.resolve, resolve, radio, NULL);
         fake_radio_set_paired(radio, true);
         if (call)
                 fake_reply(fake, call, NULL);
@@ -245,6 +249,11 @@ static void cancel_pairing(FakeBluez *fake, FakeRadio *radio, sd_bus_message *ca
         }
 }
 
+void fake_radio_cancel_pairing(FakeRadio *radio) {
+        fake_steps_drop(radio->fake, radio, pair_timed_out);
+        pair_failed(radio, FAKE_ERROR("AuthenticationCanceled"), "Authentication Canceled");
+}
+
 void fake_radio_request_security(FakeRadio *radio) {
         if (radio->paired || radio->pairing || radio->auto_pairing)
                 return;
@@ -280,18 +289,45 @@ void fake_radio_notify(FakeRadio *radio, const void *frame, size_t size) {
                 (void) send(radio->notify_fd, frame, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+void fake_radio_end_notify(FakeRadio *radio) {
+        if (radio->notify_fd >= 0)
+                (void) close(radio->notify_fd);
+        radio->notify_fd = -1;
+}
+
+bool fake_radio_is_given_back(FakeRadio *radio) {
+        char byte;
+
+        return radio->notify_fd < 0 || recv(radio->notify_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static bool answer_oddly(FakeBluez *fake, sd_bus_message *call) {
+        int fd;
+
+        switch (fake->odd_notify) {
+        case 0:
+                return false;
+        case 1:
+                fake_reply(fake, call, NULL);
+                return true;
+        case 2:
+                fake_reply(fake, call, "ss", "no", "descriptor");
+                return true;
+        default:
+                fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+                fake_reply(fake, call, "hq", fd, 176u);
+                (void) close(fd);
+                return true;
+        }
+}
+
 static void acquire_notify(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
         int fds[2];
 
-        if (radio->notify_fd >= 0) {
-                char byte;
-
-                /* closed by the client: given back */
-                if (recv(radio->notify_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
-                        (void) close(radio->notify_fd);
-                        radio->notify_fd = -1;
-                }
-        }
+        if (fake_radio_is_given_back(radio))
+                fake_radio_end_notify(radio);
+        if (answer_oddly(fake, call))
+                return;
         if (!radio->connected) {
                 fake_reply_error(fake, call, FAKE_ERROR("Failed"), "Not connected");
                 return;
