@@ -453,8 +453,9 @@ Bluez *bluez_unref(Bluez *bluez) {
         if (--bluez->n_ref > 0)
                 return NULL;
 
-        /* What links told at their end, such as Disconnect, should not be lost with the connection. */
-        if (bluez->bus)
+        /* What links told at their end, such as Disconnect, should not be lost with the connection; but a bus
+         * that has not yet let us in has been told nothing, and would be waited for. */
+        if (bluez->bus && sd_bus_is_ready(bluez->bus) > 0)
                 (void) sd_bus_flush(bluez->bus);
         bluez->ready = false; /* that we go is no news */
         drop_bus(bluez);
