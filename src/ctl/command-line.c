@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "alias.h"
 #include "command-line.h"
+#include "elsewhere.h"
 #include "macros.h"
 
 struct Args {
@@ -236,22 +238,73 @@ static ExitCode choose_part(CommandLine *line, int *argc, char ***argv) {
         return EXIT_CODE_OK;
 }
 
+static ExitCode fail_unknown_verb(const char *name) {
+        const char *here = verb_elsewhere(name);
+
+        if (here)
+                return ctl_fail(EXIT_CODE_USAGE, "%s of meshcore-cli is called differently here: %s %s", name,
+                                CTL_NAME, here);
+        return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s; see: %s help", name, CTL_NAME);
+}
+
+/* Puts what the alias argv[1] stands for in its place, with its global options taken out. */
+static ExitCode expand_alias(CommandLine *line, int *argc, char ***argv) {
+        g_auto(GStrv) words = NULL;
+        guint n;
+        char **expanded;
+        ExitCode code;
+
+        code = alias_find((*argv)[1], &words);
+        if (code != EXIT_CODE_OK)
+                return code;
+        if (!words)
+                return fail_unknown_verb((*argv)[1]);
+
+        n = g_strv_length(words);
+        expanded = g_new0(char *, n + (guint) *argc);
+        expanded[0] = (*argv)[0];
+        memcpy(expanded + 1, words, n * sizeof(char *));
+        memcpy(expanded + 1 + n, *argv + 2, (size_t) (*argc - 2) * sizeof(char *));
+
+        /* The array and the words live as long as the line that borrows from them. */
+        line->storage = expanded;
+        line->words = g_steal_pointer(&words);
+        *argc += (int) n - 1;
+        *argv = expanded;
+        return read_globals(line, argc, argv);
+}
+
+static ExitCode choose_verb(CommandLine *line, int *argc, char ***argv) {
+        ExitCode code;
+
+        if (*argc <= 1)
+                return EXIT_CODE_OK;
+
+        line->verb = verb_find((*argv)[1]);
+        if (!line->verb) {
+                code = expand_alias(line, argc, argv);
+                if (code != EXIT_CODE_OK || *argc <= 1)
+                        return code;
+                line->verb = verb_find((*argv)[1]);
+        }
+        if (!line->verb)
+                return fail_unknown_verb((*argv)[1]);
+
+        (*argc)--;
+        (*argv)++;
+        return EXIT_CODE_OK;
+}
+
 ExitCode command_line_parse(int argc, char *argv[], CommandLine *ret) {
-        g_auto(CommandLine) line = {};
+        g_auto(CommandLine) line = {.options = ret->options};
         ExitCode code;
 
         code = read_globals(&line, &argc, &argv);
+        if (code == EXIT_CODE_OK)
+                code = choose_verb(&line, &argc, &argv);
         if (code != EXIT_CODE_OK)
                 return code;
 
-        if (argc > 1) {
-                line.verb = verb_find(argv[1]);
-                if (!line.verb)
-                        return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s; see: %s help", argv[1],
-                                        CTL_NAME);
-                argc--;
-                argv++;
-        }
         if (line.verb && line.verb->parts) {
                 code = choose_part(&line, &argc, &argv);
                 if (code != EXIT_CODE_OK)
@@ -272,6 +325,8 @@ ExitCode command_line_parse(int argc, char *argv[], CommandLine *ret) {
 void command_line_done(CommandLine *line) {
         args_free(line->args);
         line->args = NULL;
+        g_clear_pointer(&line->storage, g_free);
+        g_clear_pointer(&line->words, g_strfreev);
 }
 
 /* -- values ----------------------------------------------------------------- */

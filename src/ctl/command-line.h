@@ -8,11 +8,14 @@ typedef struct CommandLine {
         CtlOptions options;
         const Verb *verb; /* NULL: none was given */
         Args *args;
+        char **words;   /* of an alias, which the rest borrows from */
+        char **storage; /* argv with them in it */
         bool help, version;
 } CommandLine;
 
-/* Takes argv apart; global options may stand before and after the verb.
- * Borrows from argv, which it reorders. */
+/* Takes argv apart; global options may stand before and after the verb, and add to those that
+ * ret->options has already. A verb that there is none of may be an alias (alias.h). Borrows from argv,
+ * which it reorders. */
 ExitCode command_line_parse(int argc, char *argv[], CommandLine *ret);
 void command_line_done(CommandLine *line);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandLine, command_line_done)

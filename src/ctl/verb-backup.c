@@ -9,7 +9,9 @@
 #include "command-line.h"
 #include "history.h"
 #include "macros.h"
+#include "progress.h"
 #include "verbs.h"
+#include "when.h"
 
 /* The history out of the daemon: all of it as a file, or its messages as text. */
 
@@ -56,21 +58,24 @@ const Verb verb_backup = {
                 .examples = "  sudo meshcorectl backup /var/backups/meshcored.db\n",
                 .min_words = 1,
                 .max_words = 1,
+                .word = WORD_FILE,
                 .run = run_backup,
 };
 
 /* -- export ------------------------------------------------------------------ */
 
-static ExitCode export_radio(Client *client, Objects *objects, const char *radio, uint64_t after) {
-        const HistoryFilter filter = {};
+static ExitCode export_radio(Client *client, Objects *objects, const char *radio, const HistoryFilter *filter,
+                             uint64_t after, Progress *progress) {
+        uint64_t first = after, last, done = 0;
 
+        last = (uint64_t) json_int(objects_get(objects, radio, IFACE_MESSAGES), "LastId");
         for (;;) {
                 _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
                 g_autoptr(JsonArray) page = NULL;
                 guint n;
                 int r;
 
-                r = history_list(client, objects, radio, &filter, after, true, HISTORY_PAGE, &error, &page);
+                r = history_list(client, objects, radio, filter, after, true, HISTORY_PAGE, &error, &page);
                 if (r < 0)
                         return client_report(client, NULL, &error, r);
 
@@ -81,8 +86,13 @@ static ExitCode export_radio(Client *client, Objects *objects, const char *radio
                         after = (uint64_t) json_int(message, "Id");
                         json_print_line(message);
                 }
+                done += n;
                 if (n < HISTORY_PAGE)
                         return EXIT_CODE_OK;
+                /* Ids of other radios lie between: they make the steps uneven and no more. */
+                progress_show(progress, "%" G_GUINT64_FORMAT " messages of %s, %" G_GUINT64_FORMAT " %%",
+                              done, objects_radio_id(objects, radio),
+                              (after - first) * 100 / MAX(last - MIN(first, last), after - first));
         }
 }
 
@@ -90,10 +100,16 @@ static ExitCode run_export(const CtlOptions *options, const Args *args) {
         g_autoptr(GPtrArray) radios = NULL;
         g_autoptr(Objects) objects = NULL;
         g_autoptr(Client) client = NULL;
+        HistoryFilter filter = {};
+        Progress progress = {};
         uint64_t after = 0;
         ExitCode code;
 
         code = args_get_number(args, "after", INT64_MAX, &after);
+        if (code == EXIT_CODE_OK)
+                code = args_get_when(args, "since", &filter.since_usec);
+        if (code == EXIT_CODE_OK)
+                code = args_get_when(args, "until", &filter.until_usec);
         if (code == EXIT_CODE_OK)
                 code = client_open(options, &client);
         if (code == EXIT_CODE_OK)
@@ -101,12 +117,16 @@ static ExitCode run_export(const CtlOptions *options, const Args *args) {
         if (code == EXIT_CODE_OK)
                 code = objects_radios(objects, options, &radios);
         for (guint i = 0; code == EXIT_CODE_OK && i < radios->len; i++)
-                code = export_radio(client, objects, radios->pdata[i], after);
+                code = export_radio(client, objects, radios->pdata[i], &filter, after, &progress);
+        progress_end(&progress);
         return code;
 }
 
 static const VerbOption export_options[] = {
                 {"after", 0, "ID", "only newer than this message", WORD_ANY, NULL},
+                {"since", 0, "TIME", "only from then on: 2h (ago), today, yesterday, 12:30, 2026-03-01",
+                 WORD_ANY, NULL},
+                {"until", 0, "TIME", "only before then", WORD_ANY, NULL},
                 {},
 };
 
@@ -121,7 +141,8 @@ const Verb verb_export = {
                                "the greatest Id goes on with --after; ids begin anew when HistoryId "
                                "changes.\n",
                 .examples = "  meshcorectl export >history.jsonl\n"
-                            "  meshcorectl export --after 1041 | jq -r .Text\n",
+                            "  meshcorectl export --after 1041 | jq -r .Text\n"
+                            "  meshcorectl export --since 2026-03-01 --until 2026-04-01 >march.jsonl\n",
                 .options = export_options,
                 .run = run_export,
 };

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alias.h"
 #include "autobus.h"
 #include "macros.h"
 #include "objects.h"
@@ -22,6 +23,7 @@ typedef struct Completion {
         unsigned n_words;        /* complete words after the verb */
         const VerbOption *value; /* the word is the value of this option */
         const char *word;        /* what was typed of it */
+        bool in_alias;
 } Completion;
 
 static void offer(const Completion *c, const char *candidate) {
@@ -43,9 +45,19 @@ static void offer_options(const Completion *c, const VerbOption *options) {
 }
 
 static void offer_verbs(const Completion *c) {
+        g_autoptr(GKeyFile) file = NULL;
+        g_auto(GStrv) names = NULL;
+
         for (const Verb *const *v = verbs; *v; v++)
                 if (!(*v)->hidden)
                         offer(c, (*v)->name);
+
+        if (alias_load(&file) != EXIT_CODE_OK)
+                return;
+        names = alias_names(file);
+        for (char **name = names; *name; name++)
+                if (name_is_plain(*name) && !verb_find(*name))
+                        offer(c, *name);
 }
 
 static void offer_parts(const Completion *c, const Verb *group) {
@@ -178,6 +190,12 @@ static void offer_kind(const Completion *c, WordKind kind, const char *choices) 
         case WORD_VERB:
                 offer_verbs(c);
                 return;
+        case WORD_FILE:
+                puts(":file"); /* the shell knows them better */
+                return;
+        case WORD_COMMAND:
+                puts(":command");
+                return;
         case WORD_CHOICE:
                 list = g_strsplit(choices, " ", -1);
                 for (char **p = list; *p; p++)
@@ -203,6 +221,20 @@ static void take_option_value(Completion *c, const VerbOption *option, const cha
                 c->options.radio = value;
 }
 
+static void take_word(Completion *c, const char *word);
+
+/* A verb, or the words of an alias. */
+static void take_verb(Completion *c, const char *word) {
+        g_auto(GStrv) words = NULL;
+
+        c->verb = verb_find(word);
+        if (c->verb || c->in_alias || alias_find(word, &words) != EXIT_CODE_OK || !words)
+                return;
+        c->in_alias = true;
+        for (char **w = words; *w; w++)
+                take_word(c, g_intern_string(*w));
+}
+
 /* bash hands "--radio=x" over as three words. */
 static void take_word(Completion *c, const char *word) {
         const VerbOption *option;
@@ -226,6 +258,8 @@ static void take_word(Completion *c, const char *word) {
                 return;
         }
         if (!c->verb)
+                take_verb(c, word);
+        else if (c->verb == &verb_apply_to && verb_find(word)) /* what it applies */
                 c->verb = verb_find(word);
         else if (c->verb->parts)
                 c->verb = verb_find_part(c->verb, word) ?: c->verb;
@@ -244,7 +278,9 @@ static ExitCode run_complete(const CtlOptions *options, const Args *args) {
         if (c.value && strcmp(c.word, "=") == 0)
                 c.word = "";
 
-        if (c.value)
+        if (c.value && g_strcmp0(c.value->argument, "FILE") == 0)
+                offer_kind(&c, WORD_FILE, NULL);
+        else if (c.value)
                 offer_kind(&c, c.value->kind, c.value->choices);
         else if (c.word[0] == '-') {
                 offer_options(&c, c.verb ? c.verb->options : NULL);
@@ -255,6 +291,10 @@ static ExitCode run_complete(const CtlOptions *options, const Args *args) {
                 offer_parts(&c, c.verb);
         else if (c.n_words == 0)
                 offer_kind(&c, c.verb->word, NULL);
+        else if (c.verb == &verb_inhibit && c.n_words == 1)
+                offer_kind(&c, WORD_COMMAND, NULL);
+        else if (c.verb == &verb_on_message || c.verb == &verb_inhibit)
+                offer_kind(&c, WORD_FILE, NULL);
         return EXIT_CODE_OK;
 }
 

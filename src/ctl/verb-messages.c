@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "autobus.h"
-#include "clock.h"
 #include "command-line.h"
 #include "conversation.h"
 #include "format.h"
@@ -371,16 +370,6 @@ static ExitCode read_choice(const Args *args, const char *option, const char *ch
         return EXIT_CODE_OK;
 }
 
-static ExitCode read_when(const Args *args, const char *option, uint64_t *ret) {
-        const char *value = args_get(args, option);
-
-        if (value && parse_when(value, clock_realtime_usec(), ret) < 0)
-                return ctl_fail(EXIT_CODE_USAGE,
-                                "--%s takes a time such as 2h (ago), yesterday, 12:30 or 2026-03-01, not: %s",
-                                option, value);
-        return EXIT_CODE_OK;
-}
-
 static ExitCode read_filter(Reader *reader, const Args *args) {
         HistoryFilter *f = &reader->filter;
         ExitCode code;
@@ -393,9 +382,9 @@ static ExitCode read_filter(Reader *reader, const Args *args) {
         if (code == EXIT_CODE_OK)
                 code = read_choice(args, "direction", "received sent", &f->direction);
         if (code == EXIT_CODE_OK)
-                code = read_when(args, "since", &f->since_usec);
+                code = args_get_when(args, "since", &f->since_usec);
         if (code == EXIT_CODE_OK)
-                code = read_when(args, "until", &f->until_usec);
+                code = args_get_when(args, "until", &f->until_usec);
         if (code != EXIT_CODE_OK)
                 return code;
 

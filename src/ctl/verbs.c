@@ -4,13 +4,44 @@
 
 #include "verbs.h"
 
+/* The order is that of the help. */
+/* clang-format off */
 const Verb *const verbs[] = {
-                &verb_status,  &verb_radios,   &verb_contacts, &verb_channels, &verb_messages, &verb_message,
-                &verb_send,    &verb_chat,     &verb_monitor,  &verb_contact,  &verb_pending,  &verb_auto_add,
-                &verb_channel, &verb_node,     &verb_console,  &verb_radio,    &verb_start,    &verb_stop,
-                &verb_ping,    &verb_discover, &verb_bond,     &verb_backup,   &verb_export,   &verb_doctor,
-                &verb_decode,  &verb_help,     &verb_complete, NULL,
+                &verb_status,
+                &verb_radios,
+                &verb_contacts,
+                &verb_channels,
+                &verb_messages,
+                &verb_message,
+                &verb_send,
+                &verb_chat,
+                &verb_monitor,
+                &verb_contact,
+                &verb_pending,
+                &verb_auto_add,
+                &verb_channel,
+                &verb_node,
+                &verb_console,
+                &verb_radio,
+                &verb_start,
+                &verb_stop,
+                &verb_ping,
+                &verb_discover,
+                &verb_bond,
+                &verb_inhibit,
+                &verb_backup,
+                &verb_export,
+                &verb_on_message,
+                &verb_apply_to,
+                &verb_script,
+                &verb_alias,
+                &verb_doctor,
+                &verb_decode,
+                &verb_help,
+                &verb_complete,
+                NULL,
 };
+/* clang-format on */
 
 const Verb *verb_find(const char *name) {
         for (const Verb *const *v = verbs; *v; v++)
@@ -47,7 +78,7 @@ void help_print_overview(void) {
                CTL_NAME);
         for (const Verb *const *v = verbs; *v; v++)
                 if (!(*v)->hidden)
-                        printf("  %-10s %s\n", (*v)->name, (*v)->summary);
+                        printf("  %-11s %s\n", (*v)->name, (*v)->summary);
         printf("\nOptions (before or after the verb):\n");
         print_options(global_options);
         printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 daemon not reachable, 4 not found,\n"

@@ -15,7 +15,9 @@ typedef enum WordKind {
         WORD_RADIO,
         WORD_MESSAGE,
         WORD_VERB,
-        WORD_CHOICE, /* of VerbOption.choices */
+        WORD_FILE,
+        WORD_COMMAND, /* a program of this computer */
+        WORD_CHOICE,  /* of VerbOption.choices */
 } WordKind;
 
 typedef struct VerbOption {
@@ -50,10 +52,38 @@ struct Verb {
 extern const Verb *const verbs[];
 extern const VerbOption global_options[];
 
-extern const Verb verb_auto_add, verb_bond, verb_discover, verb_channel, verb_channels, verb_chat,
-                verb_complete, verb_contact, verb_contacts, verb_console, verb_node, verb_backup, verb_decode,
-                verb_doctor, verb_export, verb_help, verb_message, verb_messages, verb_monitor, verb_pending,
-                verb_ping, verb_radio, verb_radios, verb_send, verb_start, verb_status, verb_stop;
+extern const Verb verb_alias;
+extern const Verb verb_apply_to;
+extern const Verb verb_auto_add;
+extern const Verb verb_backup;
+extern const Verb verb_bond;
+extern const Verb verb_channel;
+extern const Verb verb_channels;
+extern const Verb verb_chat;
+extern const Verb verb_complete;
+extern const Verb verb_console;
+extern const Verb verb_contact;
+extern const Verb verb_contacts;
+extern const Verb verb_decode;
+extern const Verb verb_discover;
+extern const Verb verb_doctor;
+extern const Verb verb_export;
+extern const Verb verb_help;
+extern const Verb verb_inhibit;
+extern const Verb verb_message;
+extern const Verb verb_messages;
+extern const Verb verb_monitor;
+extern const Verb verb_node;
+extern const Verb verb_on_message;
+extern const Verb verb_pending;
+extern const Verb verb_ping;
+extern const Verb verb_radio;
+extern const Verb verb_radios;
+extern const Verb verb_script;
+extern const Verb verb_send;
+extern const Verb verb_start;
+extern const Verb verb_status;
+extern const Verb verb_stop;
 
 const Verb *verb_find(const char *name);
 /* The part of a group with this second word. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "command-line.h"
 #include "macros.h"
 #include "when.h"
@@ -88,4 +89,14 @@ int parse_when(const char *text, uint64_t now_usec, uint64_t *ret_usec) {
                         return to_usec(&tm, ret_usec);
         }
         return parse_day_name(text, today, ret_usec);
+}
+
+ExitCode args_get_when(const Args *args, const char *option, uint64_t *ret_usec) {
+        const char *value = args_get(args, option);
+
+        if (value && parse_when(value, clock_realtime_usec(), ret_usec) < 0)
+                return ctl_fail(EXIT_CODE_USAGE,
+                                "--%s takes a time such as 2h (ago), yesterday, 12:30 or 2026-03-01, not: %s",
+                                option, value);
+        return EXIT_CODE_OK;
 }

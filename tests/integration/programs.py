@@ -281,15 +281,18 @@ class Bed:
         """For a client that looks for the session bus."""
         env = dict(os.environ)
         env["DBUS_SESSION_BUS_ADDRESS"] = self.bus.address
+        # whose aliases are not ours
+        env["XDG_CONFIG_HOME"] = os.path.join(self.directory, "config")
         return env
 
-    def run(self, program, *arguments, timeout=TIMEOUT, check=True):
-        """A client program to its end; returns CompletedProcess with text."""
+    def run(self, program, *arguments, timeout=TIMEOUT, check=True, text=None):
+        """A client program to its end, with text as its input; returns CompletedProcess with text."""
         argv = [find_program(program) if program.startswith("meshcore") else program, *arguments]
         result = subprocess.run(
             argv,
             env=self.environment(),
-            stdin=subprocess.DEVNULL,
+            input=text,
+            stdin=subprocess.DEVNULL if text is None else None,
             capture_output=True,
             text=True,
             timeout=timeout,
