@@ -94,6 +94,7 @@ BusAction bus_auth_action(const char *interface, const char *member) {
                         {BUS_MESSAGE, "Cancel", BUS_ACTION_SEND},
                         {BUS_MESSAGE, "Delete", BUS_ACTION_CONFIGURE},
                         {BUS_MONITOR, "OpenRxLog", BUS_ACTION_READ},
+                        {BUS_MONITOR, "OpenFrames", BUS_ACTION_ADMINISTER},
                         {BUS_NODE, "Login", BUS_ACTION_CONFIGURE},
                         {BUS_NODE, "Logout", BUS_ACTION_CONFIGURE},
                         {BUS_NODE, "GetStatus", BUS_ACTION_SEND},

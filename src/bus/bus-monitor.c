@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bus-internal.h"
-#include "clock.h"
-#include "json-text.h"
 
 /* -- signals -------------------------------------------------------------- */
 
@@ -21,21 +19,19 @@ void bus_emit_unknown_frame(BusRadio *self, uint8_t code, Slice rest) {
 
 /* -- streams -------------------------------------------------------------- */
 
-static void on_packet(Radio *radio, const RxPacket *packet, void *userdata) {
-        BusRadio *self = userdata;
-        g_autoptr(GString) record = g_string_new(NULL);
+static void on_packet(Radio *radio, const GString *record, void *userdata) {
+        bus_streams_send(userdata, BUS_STREAM_RX_LOG, record);
+}
 
-        json_text_open(record, NULL, '{');
-        json_text_int(record, "TimeUSec", (int64_t) clock_realtime_usec());
-        json_text_double(record, "Snr", packet->snr);
-        json_text_int(record, "Rssi", packet->rssi);
-        json_text_hex(record, "Packet", packet->data);
-        bus_streams_send(self, BUS_STREAM_RX_LOG, record);
+static void on_frame(Radio *radio, const GString *record, void *userdata) {
+        bus_streams_send(userdata, BUS_STREAM_FRAMES, record);
 }
 
 void bus_monitor_watch(BusRadio *self, BusStreamKind kind, bool watch) {
         if (kind == BUS_STREAM_RX_LOG)
                 radio_watch_packets(self->radio, watch ? on_packet : NULL, self);
+        else
+                radio_watch_frames(self->radio, watch ? on_frame : NULL, self);
 }
 
 /* -- methods -------------------------------------------------------------- */
@@ -57,10 +53,17 @@ static int method_open_rx_log(sd_bus_message *call, void *userdata, sd_bus_error
         return open_stream(call, userdata, BUS_STREAM_RX_LOG, error);
 }
 
+static int method_open_frames(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return open_stream(call, userdata, BUS_STREAM_FRAMES, error);
+}
+
 const sd_bus_vtable bus_monitor_vtable[] = {
                 SD_BUS_VTABLE_START(0),
                 SD_BUS_METHOD_WITH_ARGS("OpenRxLog", SD_BUS_ARGS("a{sv}", options),
                                         SD_BUS_RESULT("h", stream), method_open_rx_log,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("OpenFrames", SD_BUS_ARGS("a{sv}", options),
+                                        SD_BUS_RESULT("h", stream), method_open_frames,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_SIGNAL_WITH_ARGS("UnknownFrame", SD_BUS_ARGS("y", code, "ay", data), 0),
                 SD_BUS_VTABLE_END,

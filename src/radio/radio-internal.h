@@ -32,6 +32,12 @@ typedef struct Nodes Nodes;
  * battery must not push the radio's clock, which never goes back. */
 #define CLOCK_FLOOR_S UINT32_C(1793491200)
 
+/* Who looks on; a function of NULL: nobody. */
+typedef struct Watch {
+        radio_record_t function;
+        void *userdata;
+} Watch;
+
 struct Radio {
         Manager *manager;
         RadioSettings *settings;
@@ -81,8 +87,8 @@ struct Radio {
         Nodes *nodes;
         GQueue pings; /* refused ones, to be told at the next turn */
 
-        radio_packet_t packet_watch; /* NULL: nobody looks on */
-        void *packet_userdata;
+        unsigned n_links; /* ever opened */
+        Watch packet_watch, frame_watch;
 
         Bond *bond;           /* of TRANSPORT_BLE */
         GQueue bond_requests; /* bonding.c */
@@ -183,6 +189,7 @@ void radio_free_bond(Radio *radio);
 
 /* -- monitor.c: for who looks on -- */
 void monitor_packet(Radio *radio, const Frame *frame); /* FRAME_RX_LOG */
+void monitor_frame(Radio *radio, bool command, const uint8_t *frame, size_t size);
 void monitor_unknown_frame(Radio *radio, const Frame *frame);
 
 /* -- ping.c -- */
@@ -284,6 +291,8 @@ void translate_record(const Contact *contact, ContactRecord *ret);
 /* ret has room for CONTACT_PATH_HOPS_MAX. Returns how many there are. */
 size_t translate_path(const Path *path, PathHop *ret);
 ChannelKind translate_channel_kind(const char *name, const uint8_t secret[CHANNEL_SECRET_SIZE]);
+/* On a channel the sender's name stands before the text; nothing proves it. Without a name it is empty. */
+void translate_split_channel_text(Slice whole, Slice *ret_author, Slice *ret_text);
 /* Also for what cannot be decoded: frame NULL gives a MESSAGE_RAW. Never NULL. */
 Message *translate_message(Identity *identity, const Frame *frame, Slice raw, uint64_t timestamp_usec);
 

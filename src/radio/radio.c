@@ -234,6 +234,8 @@ int radio_load_identity(Radio *radio, const PublicKey *key) {
 static int session_send(const uint8_t *frame, size_t size, void *userdata) {
         Radio *radio = userdata;
 
+        if (radio->frame_watch.function)
+                monitor_frame(radio, true, frame, size);
         return link_send(radio->link, frame, size);
 }
 
@@ -285,6 +287,7 @@ static void link_opened(Link *link, void *userdata) {
         Radio *radio = userdata;
         int r;
 
+        radio->n_links++;
         r = session_new(manager_event(radio->manager), &session_handler, radio, &radio_timing.session,
                         &radio->session);
         if (r < 0) {
@@ -298,6 +301,8 @@ static void link_opened(Link *link, void *userdata) {
 static void link_frame(Link *link, const uint8_t *frame, size_t size, void *userdata) {
         Radio *radio = userdata;
 
+        if (radio->frame_watch.function)
+                monitor_frame(radio, false, frame, size);
         if (radio->session)
                 session_input(radio->session, frame, size);
 }

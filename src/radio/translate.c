@@ -68,19 +68,21 @@ static void message_set_text(Message *m, const char *text, size_t size) {
         m->text = utf8_repair(text, size);
 }
 
-/* On a channel the sender's name stands before the text; nothing proves it. */
-static void message_set_channel_text(Message *m, Slice text) {
-        const char *colon = text.size > 0 ? memmem(text.data, text.size, ": ", 2) : NULL;
-        const char *start = (const char *) text.data;
+void translate_split_channel_text(Slice whole, Slice *ret_author, Slice *ret_text) {
+        const uint8_t *colon = whole.size > 0 ? memmem(whole.data, whole.size, ": ", 2) : NULL;
+        size_t author = colon ? (size_t) (colon - whole.data) : 0, skip = colon ? author + 2 : 0;
 
-        if (!colon) {
-                message_set_text(m, start, text.size);
-                return;
-        }
+        *ret_author = (Slice){whole.data, author};
+        *ret_text = skip < whole.size ? (Slice){whole.data + skip, whole.size - skip} : (Slice){};
+}
 
+static void message_set_channel_text(Message *m, Slice whole) {
+        Slice author, text;
+
+        translate_split_channel_text(whole, &author, &text);
         g_free(m->author);
-        m->author = utf8_repair(start, (size_t) (colon - start));
-        message_set_text(m, colon + 2, text.size - (size_t) (colon + 2 - start));
+        m->author = utf8_repair(author.data, author.size);
+        message_set_text(m, (const char *) text.data, text.size);
 }
 
 static void message_set_data(Message *m, Slice data) {

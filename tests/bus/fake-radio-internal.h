@@ -31,8 +31,10 @@ struct Radio {
         void *bond_userdata;
         GQueue requests;
         GQueue node_requests;
-        radio_packet_t packet_watch;
-        void *packet_userdata;
+        struct {
+                radio_record_t function;
+                void *userdata;
+        } watches[2]; /* of packets, of frames */
 };
 
 typedef struct FakeRequest FakeRequest;

@@ -183,18 +183,27 @@ void fake_radio_tell_unknown(Radio *radio, uint8_t code, const void *data, size_
         TELL(radio, unknown_frame, code, rest);
 }
 
-bool fake_radio_is_watched(Radio *radio) {
-        return radio->packet_watch;
+bool fake_radio_is_watched(Radio *radio, bool frames) {
+        return radio->watches[frames].function;
 }
 
-void radio_watch_packets(Radio *radio, radio_packet_t function, void *userdata) {
-        radio->packet_watch = function;
-        radio->packet_userdata = userdata;
+static void watch(Radio *radio, bool frames, radio_record_t function, void *userdata) {
+        radio->watches[frames].function = function;
+        radio->watches[frames].userdata = userdata;
 }
 
-void fake_radio_hear_packet(Radio *radio, const RxPacket *packet) {
-        if (radio->packet_watch)
-                radio->packet_watch(radio, packet, radio->packet_userdata);
+void radio_watch_packets(Radio *radio, radio_record_t function, void *userdata) {
+        watch(radio, false, function, userdata);
+}
+
+void radio_watch_frames(Radio *radio, radio_record_t function, void *userdata) {
+        watch(radio, true, function, userdata);
+}
+
+void fake_radio_tell_record(Radio *radio, bool frames, const char *record) {
+        g_autoptr(GString) text = g_string_new(record);
+
+        radio->watches[frames].function(radio, text, radio->watches[frames].userdata);
 }
 
 unsigned fake_radio_n_pings(Radio *radio) {

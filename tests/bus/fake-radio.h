@@ -59,8 +59,8 @@ NodeState *fake_radio_node_state(void);
 void fake_radio_tell_node(Radio *radio, const PublicKey *key, unsigned what);
 
 /* Whether somebody wants them; and one that is heard. */
-bool fake_radio_is_watched(Radio *radio);
-void fake_radio_hear_packet(Radio *radio, const RxPacket *packet);
+bool fake_radio_is_watched(Radio *radio, bool frames);
+void fake_radio_tell_record(Radio *radio, bool frames, const char *record);
 void fake_radio_tell_unknown(Radio *radio, uint8_t code, const void *data, size_t size);
 
 /* A text on its way. */

@@ -10,8 +10,7 @@
 
 #include "bus-fixture.h"
 
-static const uint8_t packet_bytes[] = {0x11, 0x00, 0xAB};
-static const RxPacket packet = {.snr = -7.25, .rssi = -101, .data = {packet_bytes, sizeof(packet_bytes)}};
+#define PACKET "{\"TimeUSec\":17,\"Snr\":-7.25"
 
 static Fixture *f;
 
@@ -50,28 +49,51 @@ static void close_stream(int fd) {
 }
 
 START_TEST(packets) {
-        g_autofree char *first = NULL, *second = NULL, *none = NULL;
+        g_autofree char *first = NULL, *second = NULL, *third = NULL;
         int one, two;
 
-        ck_assert(!fake_radio_is_watched(f->radio));
+        ck_assert(!fake_radio_is_watched(f->radio, false));
         one = open_stream("OpenRxLog");
         two = open_stream("OpenRxLog");
-        ck_assert(fake_radio_is_watched(f->radio));
+        ck_assert(fake_radio_is_watched(f->radio, false));
 
-        fake_radio_hear_packet(f->radio, &packet);
+        fake_radio_tell_record(f->radio, false, PACKET);
         first = next(one);
         second = next(two);
         ck_assert_str_eq(first, second);
-        ck_assert(g_str_has_prefix(first, "{\"TimeUSec\":1"));
-        ck_assert(g_str_has_suffix(first, ",\"Snr\":-7.25,\"Rssi\":-101,\"Packet\":\"1100ab\"}"));
+        ck_assert_str_eq(first, PACKET "}");
 
         /* Who closes is forgotten, and with the last one all work ends. */
         close_stream(one);
-        fake_radio_hear_packet(f->radio, &packet);
-        none = next(two);
-        ck_assert_ptr_nonnull(none);
+        fake_radio_tell_record(f->radio, false, PACKET);
+        third = next(two);
+        ck_assert_str_eq(third, PACKET "}");
         close_stream(two);
-        ck_assert(!fake_radio_is_watched(f->radio));
+        ck_assert(!fake_radio_is_watched(f->radio, false));
+}
+END_TEST
+
+/* Each kind of stream gets its own. */
+START_TEST(kinds) {
+        int log = open_stream("OpenRxLog"), frames = open_stream("OpenFrames");
+        g_autofree char *packet = NULL, *frame = NULL, *none = NULL;
+
+        fake_radio_tell_record(f->radio, true, "{\"Frame\":\"0a\"");
+        frame = next(frames);
+        none = next(log);
+        ck_assert_str_eq(frame, "{\"Frame\":\"0a\"}");
+        ck_assert_ptr_null(none);
+
+        fake_radio_tell_record(f->radio, false, PACKET);
+        packet = next(log);
+        none = next(frames);
+        ck_assert_str_eq(packet, PACKET "}");
+        ck_assert_ptr_null(none);
+
+        close_stream(frames);
+        ck_assert(!fake_radio_is_watched(f->radio, true));
+        ck_assert(fake_radio_is_watched(f->radio, false));
+        close_stream(log);
 }
 END_TEST
 
@@ -84,7 +106,7 @@ START_TEST(slow_reader) {
         for (; sent < 5000; sent++) {
                 g_autofree char *record = NULL;
 
-                fake_radio_hear_packet(f->radio, &packet);
+                fake_radio_tell_record(f->radio, false, PACKET);
                 record = next(fast);
                 ck_assert_ptr_nonnull(record);
                 ck_assert_ptr_null(strstr(record, "Lost"));
@@ -100,13 +122,13 @@ START_TEST(slow_reader) {
         ck_assert_uint_gt(kept, 50);
         ck_assert_uint_lt(kept, sent);
 
-        fake_radio_hear_packet(f->radio, &packet);
+        fake_radio_tell_record(f->radio, false, PACKET);
         after = next(slow);
         ck_assert_ptr_nonnull(after);
         ck_assert_int_eq(sscanf(strstr(after, ",\"Lost\":"), ",\"Lost\":%u}", &lost), 1);
         ck_assert_uint_eq(lost, sent - kept);
 
-        fake_radio_hear_packet(f->radio, &packet);
+        fake_radio_tell_record(f->radio, false, PACKET);
         again = next(slow);
         ck_assert_ptr_null(strstr(again, "Lost"));
         close_stream(slow);
@@ -141,7 +163,7 @@ START_TEST(lifetime) {
         bus_detach(f->bus);
         fixture_reconnect(f);
         fake_radio_enter_state(f->radio, RADIO_WAITING, REASON_LOST);
-        fake_radio_hear_packet(f->radio, &packet);
+        fake_radio_tell_record(f->radio, false, PACKET);
         record = next(fd);
         ck_assert_ptr_nonnull(record);
 
@@ -189,6 +211,7 @@ int main(void) {
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, packets);
+        tcase_add_test(tcase, kinds);
         tcase_add_test(tcase, slow_reader);
         tcase_add_test(tcase, limit);
         tcase_add_test(tcase, lifetime);
