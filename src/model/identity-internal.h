@@ -9,7 +9,6 @@
 #include "store-internal.h"
 
 #define IDENTITY_CONTACTS_DEFAULT 10000
-#define IDENTITY_HEARD_PER_WRITE  16 /* that any write takes along */
 
 typedef enum EventKind {
         EVENT_CONTACT_ADDED,

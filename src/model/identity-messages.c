@@ -85,11 +85,11 @@ void identity_count_unread(Identity *identity, const Message *message, int by) {
 
 /* -- new ones -------------------------------------------------------------------- */
 
-static int add_message(Identity *identity, Message *message) {
+static int add_message(Identity *identity, Message *message, int64_t digest) {
         uint64_t id = 0;
         int r;
 
-        r = store_add_message(identity->store, identity->record.row, message, &id);
+        r = store_add_message(identity->store, identity->record.row, message, digest, &id);
         if (r < 0)
                 return r;
 
@@ -102,9 +102,10 @@ static int add_message(Identity *identity, Message *message) {
 }
 
 static int receive_message(Identity *identity, Message *message, ReceiveResult *ret) {
+        const int64_t digest = store_digest(message);
         int r;
 
-        r = store_find_duplicate(identity->store, identity->record.row, message, &message->id);
+        r = store_find_duplicate(identity->store, identity->record.row, message, digest, &message->id);
         if (r < 0)
                 return r;
         if (r > 0) {
@@ -112,7 +113,7 @@ static int receive_message(Identity *identity, Message *message, ReceiveResult *
                 return store_count_duplicate(identity->store, message->id);
         }
 
-        return add_message(identity, message);
+        return add_message(identity, message, digest);
 }
 
 /* After a failure the caller's message is what it was. */
@@ -155,7 +156,7 @@ static int queue_message(Identity *identity, Message *message, uint32_t uid, con
                         return r;
         }
 
-        r = add_message(identity, message);
+        r = add_message(identity, message, store_digest(message));
         if (r >= 0 && token)
                 r = store_add_token(identity->store, identity->record.row, uid, token, now, message->id);
 

@@ -101,13 +101,13 @@ int identity_write_begin_alone(Identity *identity) {
         return identity_write_begin(identity);
 }
 
-static int save_heard(Identity *identity, size_t limit) {
+static int save_heard(Identity *identity) {
         GHashTableIter iter;
         gpointer contact;
         int r;
 
         g_hash_table_iter_init(&iter, identity->heard);
-        for (size_t n = 0; n < limit && g_hash_table_iter_next(&iter, &contact, NULL); n++) {
+        while (g_hash_table_iter_next(&iter, &contact, NULL)) {
                 r = store_save_heard(identity->store, identity->record.row, contact);
                 if (r < 0)
                         return r;
@@ -117,13 +117,11 @@ static int save_heard(Identity *identity, size_t limit) {
         return 0;
 }
 
-static int finish_write(Identity *identity, int r, size_t heard) {
+static int finish_write(Identity *identity, int r) {
         int k;
 
         if (r >= 0) {
-                k = save_heard(identity, heard);
-                if (k >= 0)
-                        k = store_commit(identity->store);
+                k = store_commit(identity->store);
                 if (k < 0)
                         r = k;
         }
@@ -146,7 +144,7 @@ int identity_write_end(Identity *identity, int r) {
                 return r;
         }
 
-        return finish_write(identity, r, IDENTITY_HEARD_PER_WRITE);
+        return finish_write(identity, r);
 }
 
 int identity_begin(Identity *identity) {
@@ -166,7 +164,7 @@ int identity_commit(Identity *identity) {
                 return 0;
 
         identity->batch = false;
-        return finish_write(identity, identity->batch_error, IDENTITY_HEARD_PER_WRITE);
+        return finish_write(identity, identity->batch_error);
 }
 
 void identity_rollback(Identity *identity) {
@@ -174,7 +172,7 @@ void identity_rollback(Identity *identity) {
                 return;
 
         identity->batch = false;
-        (void) finish_write(identity, -ECANCELED, 0);
+        (void) finish_write(identity, -ECANCELED);
 }
 
 bool identity_needs_flush(const Identity *identity) {
@@ -191,7 +189,7 @@ int identity_flush(Identity *identity) {
         if (r < 0)
                 return r;
 
-        return finish_write(identity, 0, SIZE_MAX);
+        return finish_write(identity, save_heard(identity));
 }
 
 /* -- loading ------------------------------------------------------------------ */

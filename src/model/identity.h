@@ -75,8 +75,8 @@ int identity_put_contact(Identity *identity, const Contact *contact);
 int identity_remove_contact(Identity *identity, const PublicKey *key);
 void identity_set_contact_limit(Identity *identity, size_t limit);
 
-/* Heard now. Kept in memory, told to the observer, written with the next other write
- * or by identity_flush(), so that a busy mesh does not wear out an SD card. */
+/* Heard now. Kept in memory, told to the observer, written by identity_flush(), so that a busy mesh does not
+ * wear out an SD card. */
 void identity_touch_contact(Identity *identity, const PublicKey *key, uint64_t heard_usec);
 bool identity_needs_flush(const Identity *identity);
 int identity_flush(Identity *identity);

@@ -191,11 +191,16 @@ int store_save_slot(Store *store, int64_t identity, unsigned slot, uint64_t chan
 #define STORE_ACK_WINDOW_USEC       (7 * USEC_PER_DAY)
 #define STORE_TOKEN_WINDOW_USEC     (1 * USEC_PER_DAY)
 
+/* Of everything that makes two receptions the same message. */
+int64_t store_digest(const Message *message);
+
 /* The earlier one of the same kind (design, section 4, Duplicates): 1 and its id, or 0. */
-int store_find_duplicate(Store *store, int64_t identity, const Message *message, uint64_t *ret);
+int store_find_duplicate(Store *store, int64_t identity, const Message *message, int64_t digest,
+                         uint64_t *ret);
 int store_count_duplicate(Store *store, uint64_t id);
 
-int store_add_message(Store *store, int64_t identity, const Message *message, uint64_t *ret_id);
+int store_add_message(Store *store, int64_t identity, const Message *message, int64_t digest,
+                      uint64_t *ret_id);
 /* 1 and the message, or 0. */
 int store_get_message(Store *store, int64_t identity, uint64_t id, Message **ret);
 /* What may change of it. */

@@ -11,12 +11,14 @@
         "(?5 < 0 OR state = ?5) AND (?6 < 0 OR kind = ?6) AND (?7 = 0 OR (state = 7) = (?7 = 1))" \
         " AND (?8 = 0 OR timestamp_usec >= ?8) AND (?9 = 0 OR timestamp_usec < ?9)"               \
         " AND (?10 IS NULL OR instr(lower(text), lower(?10)) > 0)"
-#define MATCHES_COLUMN 23
-#define FROM           "SELECT " STORE_MESSAGE_COLUMNS ", " MATCHES " FROM message INDEXED BY "
-#define OLDER          " AND id < ?4 ORDER BY id DESC"
-#define NEWER          " AND id > ?4 ORDER BY id ASC"
-#define BOTH(where) \
-        { FROM where OLDER, FROM where NEWER }
+#define MATCHES_COLUMN     23
+#define IN_PEER            "peer_prefix = ?2 AND channel = 0 AND (peer IS NULL OR peer = ?3)"
+#define IN_CHANNEL         "peer_prefix IS NULL AND channel = ?2"
+#define FROM(match, where) "SELECT " STORE_MESSAGE_COLUMNS ", " match " FROM message INDEXED BY " where
+#define OLDER              " AND id < ?4 ORDER BY id DESC"
+#define NEWER              " AND id > ?4 ORDER BY id ASC"
+#define BOTH(match, where) \
+        { FROM(match, where) OLDER, FROM(match, where) NEWER }
 
 typedef enum Walk {
         WALK_ALL,
@@ -30,18 +32,17 @@ typedef enum Walk {
 } Walk;
 
 static const char *const walks[_WALK_MAX][2] = {
-                [WALK_ALL] = BOTH("message_identity WHERE identity = ?1"),
-                [WALK_OWN] = BOTH("message_own WHERE identity = ?1 AND state <> 7"),
-                [WALK_UNREAD] = BOTH("message_unread WHERE identity = ?1 AND read = 0"),
-                [WALK_PEER] = BOTH("message_peer WHERE identity = ?1 AND peer_prefix = ?2"
-                                   " AND (peer IS NULL OR peer = ?3)"),
-                [WALK_PEER_UNREAD] =
-                                BOTH("message_unread_in WHERE identity = ?1 AND read = 0 AND peer_prefix = ?2"
-                                     " AND channel = 0 AND (peer IS NULL OR peer = ?3)"),
-                [WALK_CHANNEL] =
-                                BOTH("message_channel WHERE channel = ?2 AND channel <> 0 AND identity = ?1"),
-                [WALK_CHANNEL_UNREAD] = BOTH("message_unread_in WHERE identity = ?1 AND read = 0"
-                                             " AND peer_prefix IS NULL AND channel = ?2"),
+                [WALK_ALL] = BOTH(MATCHES, "message_identity WHERE identity = ?1"),
+                [WALK_OWN] = BOTH(MATCHES, "message_own WHERE identity = ?1 AND state <> 7"),
+                [WALK_UNREAD] = BOTH(MATCHES, "message_unread WHERE identity = ?1 AND read = 0"),
+                [WALK_PEER] = BOTH(MATCHES, "message_peer WHERE identity = ?1 AND peer_prefix = ?2"
+                                            " AND (peer IS NULL OR peer = ?3)"),
+                [WALK_PEER_UNREAD] = BOTH(IN_PEER " AND " MATCHES,
+                                          "message_unread WHERE identity = ?1 AND read = 0"),
+                [WALK_CHANNEL] = BOTH(MATCHES, "message_channel WHERE channel = ?2 AND channel <> 0"
+                                               " AND identity = ?1"),
+                [WALK_CHANNEL_UNREAD] = BOTH(IN_CHANNEL " AND " MATCHES,
+                                             "message_unread WHERE identity = ?1 AND read = 0"),
 };
 
 static Walk choose_walk(const MessageFilter *filter) {

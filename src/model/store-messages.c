@@ -59,8 +59,7 @@ Message *store_message_from_row(Query *query) {
 
 /* -- duplicates ---------------------------------------------------------- */
 
-/* Of everything that makes two receptions the same message. */
-static int64_t message_digest(const Message *message) {
+int64_t store_digest(const Message *message) {
         const uint8_t kind = (uint8_t) message->kind;
         const Slice parts[] = {
                         {&kind, 1},
@@ -113,14 +112,14 @@ static int step_to_id(Query *query, uint64_t *ret) {
         return r;
 }
 
-static int find_exact(Store *store, int64_t identity, const Message *message, uint64_t *ret) {
+static int find_exact(Store *store, int64_t identity, const Message *message, int64_t digest, uint64_t *ret) {
         g_auto(Query) query =
                         query_begin(store, "SELECT id FROM message INDEXED BY message_received"
-                                           " WHERE " SAME_HEADER " AND maybe_cut IN (0, 1) AND digest = ?10"
+                                           " WHERE " SAME_HEADER " AND digest = ?10"
                                            " AND text = ?11 AND data IS ?12 AND data_type = ?13 LIMIT 1");
 
         bind_header(&query, identity, message);
-        query_bind_int(&query, message_digest(message));
+        query_bind_int(&query, digest);
         query_bind_text(&query, message->text);
         query_bind_blob(&query, message->data, message->data_size);
         query_bind_int(&query, message->data_type);
@@ -129,7 +128,7 @@ static int find_exact(Store *store, int64_t identity, const Message *message, ui
 
 /* An earlier one that may have lost its end, and of which this is the whole. */
 static int find_cut(Store *store, int64_t identity, const Message *message, uint64_t *ret) {
-        g_auto(Query) query = query_begin(store, "SELECT id FROM message INDEXED BY message_received"
+        g_auto(Query) query = query_begin(store, "SELECT id FROM message INDEXED BY message_cut"
                                                  " WHERE " SAME_HEADER " AND maybe_cut = 1 AND text <> ''"
                                                  " AND substr(?10, 1, length(text)) = text LIMIT 1");
 
@@ -149,11 +148,12 @@ static int find_whole(Store *store, int64_t identity, const Message *message, ui
         return step_to_id(&query, ret);
 }
 
-int store_find_duplicate(Store *store, int64_t identity, const Message *message, uint64_t *ret) {
+int store_find_duplicate(Store *store, int64_t identity, const Message *message, int64_t digest,
+                         uint64_t *ret) {
         const bool has_text = message->kind <= MESSAGE_POST && message->text[0] != '\0';
         int r;
 
-        r = find_exact(store, identity, message, ret);
+        r = find_exact(store, identity, message, digest, ret);
         if (r == 0 && has_text)
                 r = find_cut(store, identity, message, ret);
         if (r == 0 && has_text && message->maybe_cut)
@@ -172,7 +172,21 @@ int store_count_duplicate(Store *store, uint64_t id) {
 
 /* -- one message ----------------------------------------------------------- */
 
-int store_add_message(Store *store, int64_t identity, const Message *message, uint64_t *ret_id) {
+static int count_unread(Store *store, int64_t identity, const Message *message) {
+        g_auto(Query) query =
+                        query_begin(store, "INSERT INTO unread VALUES (?, ifnull(?, x''), ifnull(?, x''),"
+                                           " ?, 1) ON CONFLICT (identity, peer_prefix, peer, channel)"
+                                           " DO UPDATE SET n = n + 1");
+
+        query_bind_int(&query, identity);
+        query_bind_blob(&query, message->has_peer ? message->peer_prefix : NULL, KEY_PREFIX_SIZE);
+        query_bind_key(&query, message->has_peer && message->has_peer_key ? &message->peer : NULL);
+        query_bind_int(&query, (int64_t) message->channel);
+        return query_run(&query);
+}
+
+int store_add_message(Store *store, int64_t identity, const Message *message, int64_t digest,
+                      uint64_t *ret_id) {
         g_auto(Query) query = query_begin(
                         store,
                         "INSERT INTO message (identity, digest, kind, state, peer_prefix, peer, channel, "
@@ -184,7 +198,7 @@ int store_add_message(Store *store, int64_t identity, const Message *message, ui
         int r;
 
         query_bind_int(&query, identity);
-        query_bind_int(&query, message_digest(message));
+        query_bind_int(&query, digest);
         query_bind_int(&query, message->kind);
         query_bind_int(&query, message->state);
         query_bind_blob(&query, message->has_peer ? message->peer_prefix : NULL, KEY_PREFIX_SIZE);
@@ -217,7 +231,7 @@ int store_add_message(Store *store, int64_t identity, const Message *message, ui
 
         *ret_id = (uint64_t) sqlite3_last_insert_rowid(store->db);
         store->last_id = MAX(store->last_id, *ret_id);
-        return 0;
+        return message->read ? 0 : count_unread(store, identity, message);
 }
 
 int store_get_message(Store *store, int64_t identity, uint64_t id, Message **ret) {

@@ -183,9 +183,38 @@ static const char step_1[] =
                 " PRIMARY KEY (identity, key)"
                 ") STRICT, WITHOUT ROWID;";
 
+/* Every index that a received message is in is one more page in the log for each of them. What is unread
+ * in one conversation is found among all that is unread. Texts that may be cut are rare, and have an index
+ * of their own, so that the look for a duplicate takes one place and not two. */
+#define UNREAD_OF_OLD                                                             \
+        " identity = OLD.identity AND peer_prefix = ifnull(OLD.peer_prefix, x'')" \
+        " AND peer = ifnull(OLD.peer, x'') AND channel = OLD.channel"
+#define LESS_UNREAD                                            \
+        " UPDATE unread SET n = n - 1 WHERE" UNREAD_OF_OLD ";" \
+        " DELETE FROM unread WHERE" UNREAD_OF_OLD " AND n <= 0;"
+static const char step_2[] =
+                "DROP INDEX message_unread_in;"
+                "DROP INDEX message_received;"
+                "CREATE INDEX message_received ON message (identity, sender_timestamp, digest)"
+                " WHERE state = 7;"
+                "CREATE INDEX message_cut ON message (identity, sender_timestamp)"
+                " WHERE state = 7 AND maybe_cut = 1;"
+
+                /* store_add_message() counts what it adds: a statement that fires a trigger copies every page
+                 * that it changes, in order to undo half of itself. */
+                "DROP TRIGGER message_added;"
+                "DROP TRIGGER unread_none;"
+                "DROP TRIGGER message_read;"
+                "DROP TRIGGER message_deleted_unread;"
+                "CREATE TRIGGER message_read AFTER UPDATE OF read ON message WHEN OLD.read = 0 AND NEW.read "
+                "<> 0 BEGIN" LESS_UNREAD "END;"
+                "CREATE TRIGGER message_deleted_unread AFTER DELETE ON message WHEN OLD.read = 0 "
+                "BEGIN" LESS_UNREAD "END;";
+
 const char *const store_schema_steps[] = {
                 step_0,
                 step_1,
+                step_2,
 };
 
 const int store_schema_version = ELEMENTSOF(store_schema_steps);

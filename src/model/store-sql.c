@@ -248,6 +248,13 @@ bool query_blob(Query *query, int column, void *ret, size_t size) {
         return true;
 }
 
+/* Prepared like all that runs for every message. */
+static int run_statement(Store *store, const char *sql) {
+        g_auto(Query) query = query_begin(store, sql);
+
+        return query_run(&query);
+}
+
 int store_begin(Store *store) {
         int r;
 
@@ -256,15 +263,9 @@ int store_begin(Store *store) {
                 return -EBUSY;
         }
 
-        r = store_ensure_open(store);
+        r = run_statement(store, "BEGIN IMMEDIATE");
         if (r < 0)
                 return r;
-
-        r = store_exec(store, "BEGIN IMMEDIATE");
-        if (r < 0) {
-                store_settle(store);
-                return r;
-        }
 
         store->in_transaction = true;
         return 0;
@@ -275,7 +276,7 @@ int store_commit(Store *store) {
 
         g_assert(store->in_transaction);
 
-        r = store_exec(store, "COMMIT");
+        r = run_statement(store, "COMMIT");
         if (r < 0) {
                 store->commit_failed = true;
                 return r;

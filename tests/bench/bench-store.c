@@ -96,7 +96,7 @@ static void fill(Store *store, uint64_t from, uint64_t to) {
 
                 if (n % BATCH == 0 || n == from)
                         check(store_begin(store), "begin");
-                check(store_add_message(store, record.row, message, &id), "add");
+                check(store_add_message(store, record.row, message, store_digest(message), &id), "add");
                 if (n % BATCH == BATCH - 1 || n == to - 1)
                         check(store_commit(store), "commit");
         }
