@@ -71,6 +71,7 @@ struct Radio {
         Identity *identity;
         Pending *pending;        /* with the identity */
         bool identity_confirmed; /* SELF_INFO of this session told the key */
+        uint64_t flushed_usec;   /* boot time of the last radio_flush() that wrote */
         AutoAdd auto_add;
         bool restarting; /* told to, and about to go */
         Airtime airtime;
@@ -104,6 +105,7 @@ typedef struct RadioTiming {
         uint64_t backoff_first_usec; /* 1 s */
         uint64_t store_retry_usec;   /* storage full: look again; 10 s */
         uint64_t import_usec;        /* from the import of a card to its advert; 5 s */
+        uint64_t flush_usec;         /* between two writes of who was heard when; 60 s */
         uint64_t sent_wait_usec;     /* for an acknowledgement, at least; 2 s */
         uint64_t resume_wait_usec;   /* the same for a try before a restart or a lost answer; 8 s */
         uint64_t busy_wait_usec;     /* the radio has no packet free; 1 s */
@@ -148,7 +150,7 @@ void radio_set_reason(Radio *radio, RadioReason reason);
 
 void radio_notify(Radio *radio, RadioChange what);
 
-/* Writes what was put off: who was heard when. */
+/* Writes what was put off, who was heard when, unless that was done a short while ago. */
 void radio_flush(Radio *radio);
 
 /* Loads the identity of this key, withdrawing another one. Returns 0 or a negative errno. */

@@ -31,6 +31,7 @@ RadioTiming radio_timing = {
                 .backoff_first_usec = USEC_PER_SEC,
                 .store_retry_usec = 10 * USEC_PER_SEC,
                 .import_usec = 5 * USEC_PER_SEC,
+                .flush_usec = 60 * USEC_PER_SEC,
                 .sent_wait_usec = 2 * USEC_PER_SEC,
                 .resume_wait_usec = 8 * USEC_PER_SEC,
                 .busy_wait_usec = USEC_PER_SEC,
@@ -150,14 +151,22 @@ static void radio_notify_state(Radio *radio, RadioState from) {
 
 /* -- identity ---------------------------------------------------------------- */
 
-void radio_flush(Radio *radio) {
-        if (!radio->identity)
+static void radio_flush_now(Radio *radio) {
+        if (!radio->identity ||
+            (!identity_needs_flush(radio->identity) && !pending_needs_flush(radio->pending)))
                 return;
 
+        radio->flushed_usec = clock_boottime_usec();
         if (identity_needs_flush(radio->identity))
                 (void) identity_flush(radio->identity);
         if (pending_needs_flush(radio->pending))
                 (void) pending_flush(radio->pending);
+}
+
+/* An SD card shall not wear out by it, however often the link comes and goes. */
+void radio_flush(Radio *radio) {
+        if (clock_boottime_usec() - radio->flushed_usec >= radio_timing.flush_usec)
+                radio_flush_now(radio);
 }
 
 static void radio_unload_identity(Radio *radio) {
@@ -171,7 +180,7 @@ static void radio_unload_identity(Radio *radio) {
                 o->identity_unloading(radio, userdata);
         nodes_unload(radio->nodes);
         delivery_unload(radio->delivery);
-        radio_flush(radio);
+        radio_flush_now(radio);
         radio->pending = pending_free(radio->pending);
         radio->identity = identity_free(radio->identity);
 }

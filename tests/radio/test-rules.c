@@ -283,6 +283,32 @@ START_TEST(polled_now_and_then) {
 }
 END_TEST
 
+START_TEST(heard_is_written_now_and_then) {
+        const PublicKey key = key_of(1);
+
+        ((RadioSettings *) radio_settings(f.radio))->poll_usec = 20 * USEC_PER_MSEC;
+        reconnect();
+        for (uint32_t n = 1; n <= 3; n++) {
+                peer_forget(f.peer);
+                peer_queue_text(f.peer, &key, n, "hello");
+                fixture_until(&f, identity_unread(radio_identity(f.radio)) == n);
+                fixture_until(&f, peer_count(f.peer, CMD_GET_BATT_AND_STORAGE) >= 2); /* polls */
+                if (n == 1) /* the first after a long time */
+                        ck_assert(!identity_needs_flush(radio_identity(f.radio)));
+                else
+                        ck_assert(identity_needs_flush(radio_identity(f.radio)));
+        }
+        radio_timing.flush_usec = 40 * USEC_PER_MSEC;
+        fixture_until(&f, !identity_needs_flush(radio_identity(f.radio)));
+
+        /* An orderly end forgets nothing. */
+        radio_timing.flush_usec = 60 * USEC_PER_SEC;
+        identity_touch_contact(radio_identity(f.radio), &key, UINT64_C(4102444800000000));
+        fixture_restart(&f);
+        ck_assert_uint_eq(book(&key)->last_heard_usec, UINT64_C(4102444800000000));
+}
+END_TEST
+
 static unsigned n_battery;
 
 static void count_battery(Radio *radio, RadioChange what, void *userdata) {
@@ -406,6 +432,7 @@ int main(void) {
         tcase_add_test(tc, clock_is_set_only_when_ours_is_right);
         tcase_add_test(tc, storage_full_leaves_the_messages_in_the_radio);
         tcase_add_test(tc, polled_now_and_then);
+        tcase_add_test(tc, heard_is_written_now_and_then);
         tcase_add_test(tc, battery_is_polled_and_told_when_it_changes);
         tcase_add_test(tc, stop_waits_for_the_message_on_its_way);
         tcase_add_test(tc, stop_and_start_in_one);
