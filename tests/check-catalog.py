@@ -23,6 +23,12 @@ def main():
     wrong = [f"{name} is not in the catalogue" for name, id_ in events.items() if id_ not in explained]
     wrong += [f"{name} is never logged" for name in events if not re.search(rf"\b{name}\b", source)]
     wrong += [f"{id_} is in the catalogue, but no event" for id_ in explained if id_ not in events.values()]
+    wrong += [f"the catalogue names {page}, which is no page of ours"
+              for page in re.findall(r"man:(\S+)\(\d\)", read(top, "data", "meshcored.catalog"))
+              if not any(os.path.exists(os.path.join(top, "man", f"{page}.{section}")) for section in "1578")]
+    # what is more than a warning is important, and so is what a person has to do something about
+    wrong += [f"logged without an event: {line.strip()}" for line in re.findall(r"[^;]*\bLOG_CRIT\b[^;]*;", source)
+              if "EVENT_" not in line and "level_names" not in line]
     wrong += ["an id is there twice"] if len(set(explained)) != len(explained) or not events else []
     print("\n".join(wrong))
     return 1 if wrong else 0

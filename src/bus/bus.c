@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "bus-internal.h"
+#include "events.h"
 #include "log.h"
 
 /* The connection: made, exported on, claimed, lost and made again. */
@@ -91,12 +92,16 @@ static int on_name(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         if (e && sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))
                 log_debug("The connection to the bus ended early");
         else if (!bus->told_waiting) {
+                const LogContext context = {.topic = "bus", .id = EVENT_NO_NAME};
+
                 if (e)
-                        log_error("The bus refuses us the name " BUS_NAME " (%s): is its policy installed? "
-                                  "Trying again",
-                                  e->message);
+                        (void) log_full(&context, LOG_ERR, 0, __FILE__, __LINE__,
+                                        "The bus refuses us the name " BUS_NAME
+                                        " (%s): is its policy installed? Trying again",
+                                        e->message);
                 else
-                        log_error("Somebody else has the name " BUS_NAME " on the bus, trying again");
+                        (void) log_full(&context, LOG_ERR, 0, __FILE__, __LINE__,
+                                        "Somebody else has the name " BUS_NAME " on the bus, trying again");
                 bus->told_waiting = true;
         }
         bus_retry(bus);

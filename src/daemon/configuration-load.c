@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "configuration.h"
+#include "events.h"
 #include "log.h"
 #include "macros.h"
 
@@ -126,10 +127,12 @@ int configuration_load(const char *path, bool must_exist, Configuration **ret) {
 }
 
 void configuration_log_problems(const Configuration *config) {
+        const LogContext context = {.topic = "configuration", .id = EVENT_CONFIGURATION};
+
         for (guint i = 0; i < config->problems->len; i++) {
                 const ConfigurationProblem *problem = config->problems->pdata[i];
 
-                (void) log_at(problem->level, 0, "%s", problem->text);
+                (void) log_full(&context, problem->level, 0, __FILE__, __LINE__, "%s", problem->text);
         }
         if (config->n_dropped > 0)
                 log_warning("%u more problems in the configuration", config->n_dropped);

@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "events.h"
 #include "log.h"
 #include "macros.h"
 
@@ -20,8 +21,9 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata) {
         int r;
 
         if (stuck)
-                (void) log_full(&(LogContext){.radio = stuck, .topic = "watchdog"}, LOG_CRIT, 0, __FILE__,
-                                __LINE__, "nothing moves this radio any more, waiting for the watchdog");
+                (void) log_full(&(LogContext){.radio = stuck, .topic = "watchdog", .id = EVENT_STUCK},
+                                LOG_CRIT, 0, __FILE__, __LINE__,
+                                "nothing moves this radio any more, waiting for the watchdog");
         else
                 (void) sd_notify(false, "WATCHDOG=1");
 

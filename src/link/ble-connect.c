@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ble-internal.h"
+#include "events.h"
 #include "log.h"
 #include "macros.h"
 
@@ -114,8 +115,10 @@ void ble_stale(LinkBle *ble, BondReason reason) {
         bond_set(ble->bond, BOND_STALE, reason);
         r = ble->options.check_only || ble->repaired ? -ENOENT : bond_get_passkey(ble->bond, &passkey);
         if (r >= 0) {
-                log_notice("The bond with %s is stale (%s): removing it, and pairing again", ble->address,
-                           bond_reason_to_string(reason));
+                (void) log_full(&(LogContext){.topic = "bond", .id = EVENT_BOND_REPLACED}, LOG_NOTICE, 0,
+                                __FILE__, __LINE__,
+                                "The bond with %s is stale (%s): removing it, and pairing again",
+                                ble->address, bond_reason_to_string(reason));
                 ble->repaired = true;
                 ble->ours = false; /* the removal ends the connection, too */
                 ble_forget_device(ble);

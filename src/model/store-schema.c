@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "events.h"
 #include "hex.h"
 #include "log.h"
 #include "store-internal.h"
@@ -258,9 +259,12 @@ int store_schema_check_version(Store *store) {
         if (r < 0)
                 return r;
         if (version > store_schema_version) {
-                log_error("Store %s was made by a newer version of meshcored (its schema is %i, ours %i); "
-                          "it is left as it is",
-                          store->path, version, store_schema_version);
+                (void) log_full(&(LogContext){.topic = "store", .id = EVENT_STORE_NEWER}, LOG_ERR, 0,
+                                __FILE__, __LINE__,
+                                "Store %s was made by a newer version of meshcored (its schema is %i, ours "
+                                "%i); "
+                                "it is left as it is",
+                                store->path, version, store_schema_version);
                 return -EPROTONOSUPPORT;
         }
         if (version < 0)

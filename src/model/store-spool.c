@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "bytes.h"
+#include "events.h"
 #include "log.h"
 #include "store-internal.h"
 
@@ -284,8 +285,10 @@ static int load_records(Store *store, GArray *records) {
                 if (decode_record(sector, &record) > 0)
                         g_array_append_val(records, record);
                 else {
-                        log_error("Spool %s/%s: record %u was damaged on the disk; a frame is lost",
-                                  store->dir, SPOOL_FILE, i);
+                        (void) log_full(&(LogContext){.topic = "store", .id = EVENT_MESSAGE_LOST}, LOG_ERR, 0,
+                                        __FILE__, __LINE__,
+                                        "Spool %s/%s: record %u was damaged on the disk; a frame is lost",
+                                        store->dir, SPOOL_FILE, i);
                         spool->used[i] = false;
                         spool->n_used--;
                 }

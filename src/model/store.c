@@ -166,8 +166,10 @@ static int prepare_file(Store *store) {
         reader_init(&r, header, sizeof(header));
         reader_skip(&r, 60);
         if (reader_ibe(&r, 4) > store_schema_version) {
-                log_error("Store %s was made by a newer version of meshcored; it is left as it is",
-                          store->path);
+                (void) log_full(&(LogContext){.topic = "store", .id = EVENT_STORE_NEWER}, LOG_ERR, 0,
+                                __FILE__, __LINE__,
+                                "Store %s was made by a newer version of meshcored; it is left as it is",
+                                store->path);
                 return -EPROTONOSUPPORT;
         }
         reader_skip(&r, 4);

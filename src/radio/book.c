@@ -125,8 +125,9 @@ static void evict(ContactRequest *c) {
 
         c->evictions++;
         c->victim = victim->key;
-        radio_log(radio, LOG_INFO, 0, "the radio is full: contact %.16s… makes room and stays in the book",
-                  key_to_text(&victim->key).text);
+        radio_log_about(radio, LOG_INFO, 0, &victim->key, "contacts",
+                        "the radio is full: contact %.16s… makes room and stays in the book",
+                        key_to_text(&victim->key).text);
         (void) command_remove_contact(&command, &c->victim);
         request_call_tolerant(&c->request, &command, evicted);
 }

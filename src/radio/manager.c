@@ -21,7 +21,7 @@ struct Manager {
         Inhibitions *inhibitions;
         Retention *retention;
         Bluez *bluez;
-        GQueue forgets; /* Forget of forget.c */
+        GQueue forgets;            /* Forget of forget.c */
         manager_settled_t settled; /* of manager_settle(), until it is called */
         void *settled_userdata;
         sd_event_source *check; /* the store is read through after an unclean stop */

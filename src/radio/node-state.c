@@ -113,8 +113,9 @@ void nodes_login_failed(Job *job, bool answered) {
                 return;
 
         node->refused_usec = clock_boottime_usec();
-        radio_log(job->radio, LOG_NOTICE, 0, "node %.16s… does not let us in with the password given",
-                  key_to_text(&job->query.key).text);
+        radio_log_about(job->radio, LOG_NOTICE, 0, &job->query.key, "nodes",
+                        "node %.16s… does not let us in with the password given",
+                        key_to_text(&job->query.key).text);
         if (g_strcmp0(node->password, job->query.text) == 0) {
                 node_forget_login(node);
                 nodes_notify(nodes, &job->query.key, NODE_CHANGED_LOGIN);
@@ -185,12 +186,13 @@ static void logged_in_again(Radio *radio, const Outcome *outcome, NodeAnswer *an
         const Node *node = g_hash_table_lookup(radio->nodes->nodes, key);
 
         if (outcome->code == OUTCOME_OK)
-                radio_log(radio, LOG_DEBUG, 0, "logged in to room %.16s… again", key_to_text(key).text);
+                radio_log_about(radio, LOG_DEBUG, 0, key, "nodes", "logged in to room %.16s… again",
+                                key_to_text(key).text);
         else if (outcome->code == OUTCOME_TIMEOUT && radio->nodes->started && node && node->password)
                 node_log_in_again(radio->nodes, key);
         else
-                radio_log(radio, LOG_INFO, 0, "not logged in to room %.16s… again: %s", key_to_text(key).text,
-                          outcome->message);
+                radio_log_about(radio, LOG_INFO, 0, key, "nodes", "not logged in to room %.16s… again: %s",
+                                key_to_text(key).text, outcome->message);
 }
 
 static void node_log_in_again(Nodes *nodes, const PublicKey *key) {

@@ -19,7 +19,11 @@
 #define SENT_MARGIN_NUM 5 /* wait 5/4 of the radio's estimate, which leaves out queues and duty cycle */
 #define SENT_MARGIN_DEN 4
 #define BUSY_TRIES      60
-#define TEXT_HEAD       5 /* time, and type with attempt */
+
+#define outgoing_log(d, o, level, error, ...)                                                      \
+        radio_log_about((d)->radio, level, error, (o)->to_channel ? NULL : &(o)->peer, "messages", \
+                        __VA_ARGS__)
+#define TEXT_HEAD 5 /* time, and type with attempt */
 
 int outgoing_enter_state(Delivery *d, Outgoing *o, MessageState state, MessageUpdate *update) {
         MessageUpdate plain = {};
@@ -37,9 +41,9 @@ int outgoing_enter_state(Delivery *d, Outgoing *o, MessageState state, MessageUp
                 return r;
         }
         if (r < 0) {
-                radio_log(d->radio, LOG_ERR, r,
-                          "cannot store that message %" PRIu64 " is %s, trying again later", o->id,
-                          message_state_to_string(state));
+                outgoing_log(d, o, LOG_ERR, r,
+                             "cannot store that message %" PRIu64 " is %s, trying again later", o->id,
+                             message_state_to_string(state));
                 o->due_usec = clock_boottime_usec() + STORE_WAIT_USEC;
                 return r;
         }
@@ -53,7 +57,7 @@ int outgoing_enter_state(Delivery *d, Outgoing *o, MessageState state, MessageUp
 static void outgoing_fail(Delivery *d, Outgoing *o, const char *why) {
         MessageUpdate update = {.set = MESSAGE_CHANGED_ERROR, .error = why};
 
-        radio_log(d->radio, LOG_INFO, 0, "message %" PRIu64 " failed: %s", o->id, why);
+        outgoing_log(d, o, LOG_INFO, 0, "message %" PRIu64 " failed: %s", o->id, why);
         (void) outgoing_enter_state(d, o, MESSAGE_FAILED, &update);
 }
 
@@ -213,7 +217,7 @@ static bool delivery_call(Delivery *d, Outgoing *o, const Command *command, sess
 
         r = session_call(d->radio->session, command, SESSION_PERSON, reply, d);
         if (r < 0) {
-                radio_log(d->radio, LOG_WARNING, r, "cannot queue message %" PRIu64 " for the radio", o->id);
+                outgoing_log(d, o, LOG_WARNING, r, "cannot queue message %" PRIu64 " for the radio", o->id);
                 o->due_usec = clock_boottime_usec() + radio_timing.busy_wait_usec;
                 return false;
         }

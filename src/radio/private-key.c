@@ -6,6 +6,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "events.h"
 #include "key.h"
 #include "request-internal.h"
 #include "settings-api.h"
@@ -55,7 +56,8 @@ static void exported(Request *request, const Frame *frame) {
 static void export_start(Request *request, const Frame *frame) {
         Command command;
 
-        radio_log(request->radio, LOG_NOTICE, 0, "the private key is being exported, as somebody asked");
+        radio_log_event(request->radio, EVENT_KEY_EXPORTED, LOG_NOTICE, 0,
+                        "the private key is being exported, as somebody asked");
         (void) command_export_private_key(&command);
         request_call(request, &command, exported);
 }
@@ -140,7 +142,8 @@ static void drained(int r, void *userdata) {
 }
 
 static void import_start(Request *request, const Frame *frame) {
-        radio_log(request->radio, LOG_NOTICE, 0, "another private key is being imported, as somebody asked");
+        radio_log_event(request->radio, EVENT_KEY_IMPORTED, LOG_NOTICE, 0,
+                        "another private key is being imported, as somebody asked");
         receive_hold(request->radio->receive, drained, request);
 }
 

@@ -156,9 +156,20 @@ void radio_flush(Radio *radio);
 /* Loads the identity of this key, withdrawing another one. Returns 0 or a negative errno. */
 int radio_load_identity(Radio *radio, const PublicKey *key);
 
-/* event: of events.h, or NULL. */
-void radio_log_event(const Radio *radio, const char *event, int level, int error, const char *format, ...)
-                __attribute__((format(printf, 5, 6)));
+/* What a line is about, besides the radio. Any member may be NULL. */
+typedef struct RadioLog {
+        const char *event; /* of events.h */
+        const char *topic; /* "radio" when NULL */
+        const PublicKey *peer;
+} RadioLog;
+
+void radio_log_full(const Radio *radio, const RadioLog *what, int level, int error, const char *file,
+                    int line, const char *format, ...) __attribute__((format(printf, 7, 8)));
+#define radio_log_about(radio, level, error, peer_key, about, ...)                                         \
+        radio_log_full(radio, &(const RadioLog){.topic = about, .peer = peer_key}, level, error, __FILE__, \
+                       __LINE__, __VA_ARGS__)
+#define radio_log_event(radio, id, level, error, ...) \
+        radio_log_full(radio, &(const RadioLog){.event = id}, level, error, __FILE__, __LINE__, __VA_ARGS__)
 #define radio_log(radio, level, error, ...) radio_log_event(radio, NULL, level, error, __VA_ARGS__)
 
 /* -- info.c: what the radio told of itself -- */

@@ -16,6 +16,7 @@
 #define SHORT_LIVES_TAKEN_OVER 2
 #define TAKEN_OVER_FIRST_USEC  (60 * USEC_PER_SEC)
 #define TAKEN_OVER_CAP_USEC    (15 * USEC_PER_MINUTE)
+#define PEER_DIGITS            16 /* of a key in the log */
 
 #define OPENING_MAX_USEC (15 * USEC_PER_MINUTE)
 
@@ -118,9 +119,11 @@ void radio_release_slot(Radio *radio) {
 
 /* -- telling ----------------------------------------------------------------- */
 
-void radio_log_event(const Radio *radio, const char *event, int level, int error, const char *format, ...) {
-        LogContext context = {.radio = radio_id(radio), .topic = "radio", .id = event};
+void radio_log_full(const Radio *radio, const RadioLog *what, int level, int error, const char *file,
+                    int line, const char *format, ...) {
+        LogContext context = {.radio = radio_id(radio), .topic = what->topic ?: "radio", .id = what->event};
         g_autofree char *text = NULL;
+        KeyText peer;
         va_list ap;
 
         if (level > log_get_level())
@@ -129,7 +132,12 @@ void radio_log_event(const Radio *radio, const char *event, int level, int error
         va_start(ap, format);
         text = g_strdup_vprintf(format, ap);
         va_end(ap);
-        (void) log_full(&context, level, error, __FILE__, __LINE__, "%s", text);
+        if (what->peer) {
+                peer = key_to_text(what->peer);
+                peer.text[PEER_DIGITS] = '\0';
+                context.peer = peer.text;
+        }
+        (void) log_full(&context, level, error, file, line, "%s", text);
 }
 
 void radio_notify(Radio *radio, RadioChange what) {
@@ -588,9 +596,14 @@ void radio_set_reason(Radio *radio, RadioReason reason) {
         radio_notify_state(radio, radio->state);
 }
 
-/* Which of the events an administrator may wait for this is. */
+/* Which of the events an administrator may wait for this is. Without a default, so that the compiler asks
+ * about each new reason. */
 static const char *failure_event(const Radio *radio, RadioReason reason) {
         switch (reason) {
+        case REASON_NEEDS_PIN:
+                return EVENT_NEEDS_PIN;
+        case REASON_DUPLICATE:
+                return EVENT_DUPLICATE;
         case REASON_WRONG_RADIO:
                 return EVENT_WRONG_RADIO;
         case REASON_TAKEN_OVER:
@@ -598,10 +611,22 @@ static const char *failure_event(const Radio *radio, RadioReason reason) {
         case REASON_STORAGE_FULL:
                 return EVENT_STORAGE_FULL;
         case REASON_RESTARTING:
+        case REASON_INHIBITED:   /* tells of itself */
+        case REASON_CLOCK_AHEAD: /* … is ready */
+        case REASON_NONE:
+        case _REASON_MAX:
+        case _REASON_INVALID:
                 return NULL;
-        default:
-                return radio->ready_usec > 0 ? EVENT_RADIO_LOST : NULL;
+        case REASON_NOT_PLUGGED:
+        case REASON_REFUSED:
+        case REASON_UNREACHABLE:
+        case REASON_LOST:
+        case REASON_TIMEOUT:
+        case REASON_PROTOCOL:
+        case REASON_ADAPTER_OFF:
+                break;
         }
+        return radio->ready_usec > 0 ? EVENT_RADIO_LOST : NULL;
 }
 
 void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *format, ...) {

@@ -143,10 +143,12 @@ static int receive_keep(Receive *rx, const Frame *frame, Slice raw) {
                 return 0;
         }
 
-        radio_log(radio, LOG_ERR, r, "cannot commit a message, putting it into the spool");
+        radio_log_about(radio, LOG_ERR, r, NULL, "messages",
+                        "cannot commit a message, putting it into the spool");
         k = store_spool_append(manager_store(radio->manager), identity_key(radio->identity), now, raw);
         if (k < 0) {
-                radio_log(radio, LOG_ERR, k, "cannot write the spool either, holding the message in memory");
+                radio_log_about(radio, LOG_ERR, k, NULL, "messages",
+                                "cannot write the spool either, holding the message in memory");
                 receive_remember(rx, identity_key(radio->identity), now, raw);
         }
 
@@ -183,8 +185,8 @@ static void pop_done(Receive *rx, const SessionReply *reply) {
         case SESSION_TIMEOUT:
                 /* Perhaps the radio could not send the answer, wire reference 7.3. The
                  * session finds out whether it lives; if it does, go on. */
-                radio_log(rx->radio, LOG_WARNING, 0,
-                          "no answer to the request for the next message, asking again");
+                radio_log_about(rx->radio, LOG_WARNING, 0, NULL, "messages",
+                                "no answer to the request for the next message, asking again");
                 receive_pop(rx);
                 return;
         default:
@@ -201,8 +203,9 @@ static void pop_done(Receive *rx, const SessionReply *reply) {
                 return;
         }
         if (reply->frame && reply->frame->code == RESP_ERR) {
-                radio_log(rx->radio, LOG_WARNING, 0, "the radio refuses to hand out messages (error %u)",
-                          reply->frame->error.code);
+                radio_log_about(rx->radio, LOG_WARNING, 0, NULL, "messages",
+                                "the radio refuses to hand out messages (error %u)",
+                                reply->frame->error.code);
                 receive_tell(rx, -EPROTO);
                 sync_drained(rx->radio->sync);
                 return;
@@ -252,8 +255,8 @@ static void receive_pop(Receive *rx) {
         (void) command_sync_next_message(&command);
         r = session_call(radio->session, &command, SESSION_BACKGROUND, pop_reply, rx);
         if (r < 0) {
-                radio_log(radio, LOG_WARNING, r,
-                          "cannot ask for the next message, leaving it to the next poll");
+                radio_log_about(radio, LOG_WARNING, r, NULL, "messages",
+                                "cannot ask for the next message, leaving it to the next poll");
                 receive_tell(rx, r);
         } else
                 rx->popping = true;
@@ -304,7 +307,7 @@ void receive_frame(Receive *rx, const Frame *frame, Slice raw) {
         Radio *radio = rx->radio;
         int r;
 
-        radio_log(radio, LOG_DEBUG, 0, "a message came that we did not ask for");
+        radio_log_about(radio, LOG_DEBUG, 0, NULL, "messages", "a message came that we did not ask for");
 
         if (rx->started && rx->held.length >= HELD_MAX) {
                 radio_fail(radio, REASON_STORAGE_FULL, OUTCOME_STORAGE_FULL,
@@ -313,8 +316,8 @@ void receive_frame(Receive *rx, const Frame *frame, Slice raw) {
         }
         if (!rx->started) {
                 if (rx->held.length >= EARLY_MAX) {
-                        radio_log(radio, LOG_WARNING, 0,
-                                  "too many messages before the radio said who it is, dropping one");
+                        radio_log_about(radio, LOG_WARNING, 0, NULL, "messages",
+                                        "too many messages before the radio said who it is, dropping one");
                         return;
                 }
                 receive_remember(rx, NULL, clock_realtime_usec(), raw);
@@ -349,10 +352,11 @@ void receive_start(Receive *rx) {
                                                radio->settings->poll_usec, radio->settings->poll_usec / 8,
                                                on_poll, rx);
                 if (r < 0)
-                        radio_log(radio, LOG_WARNING, r, "cannot arm the slow poll, ignoring");
+                        radio_log_about(radio, LOG_WARNING, r, NULL, "messages",
+                                        "cannot arm the slow poll, ignoring");
         }
         if (receive_flush_held(rx) < 0)
-                radio_log(radio, LOG_WARNING, 0, "cannot store stray messages yet");
+                radio_log_about(radio, LOG_WARNING, 0, NULL, "messages", "cannot store stray messages yet");
 }
 
 void receive_stop(Receive *rx) {

@@ -8,6 +8,7 @@
 #include <syslog.h>
 
 #include "clock.h"
+#include "events.h"
 #include "hex.h"
 #include "macros.h"
 #include "setting-internal.h"
@@ -95,7 +96,8 @@ void radio_factory_reset(Radio *radio, const char *token, radio_done_t done, voi
                                 "%s: this is not the token, or it is older than a minute; ask for a new one",
                                 reset_kind.what);
         else
-                radio_log(radio, LOG_WARNING, 0, "erasing everything in the radio, as somebody asked twice");
+                radio_log_event(radio, EVENT_ERASED, LOG_WARNING, 0,
+                                "erasing everything in the radio, as somebody asked twice");
         /* Nobody tries twice. */
         explicit_bzero(radio->reset_token, sizeof(radio->reset_token));
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every method of every interface with the right that it needs, read from dbus/*.xml, and arguments to call it
-with. Nothing of the test fixture here: the lab uses this, too."""
+"""Every member of every interface with the right that it needs, read from dbus/*.xml, and arguments to call
+methods with. Nothing of the test fixture here: the lab uses this, too."""
 
 import os
 import re
@@ -9,50 +9,78 @@ import xml.etree.ElementTree as ElementTree
 DBUS = os.environ.get("MESHCORED_XML", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "dbus"))
 ACTIONS = ("read", "send", "configure", "administer")
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+REQUEST = "org.meshcored1.Request"
 
 # What the types alone do not tell: a call whose arguments make no sense may be refused before the rights are looked at.
 ARGUMENTS = {
     "Messages.List": ({}, 0, 10, {}),
 }
-DEFAULTS = {
-    "s": "nobody", "o": "/", "b": False, "y": 7, "q": 0, "n": 0, "i": 0, "u": 0, "x": 0, "t": 0, "d": 0.0,
-    "ay": b"\0" * 16, "aay": [], "ao": [], "h": 0, "as": [], "a{sv}": {}, "aa{sv}": [], "(dd)": (0.0, 0.0), "(aayaay)": ([], []),
-}  # fmt: skip
+BASIC = {"s": "nobody", "o": "/", "g": "", "b": False, "y": 7, "d": 0.0, "h": 0}
 
 
-class Method:
-    def __init__(self, interface, name, action, types):
+def default(types):
+    """Some value of this complete type."""
+    if types == "ay":
+        return b"\0" * 16
+    if types.startswith("a{"):
+        return {}
+    if types.startswith("a"):
+        return []
+    if types.startswith("("):
+        # the next complete type, and what is left
+        rest, values = types[1:-1], []
+        while rest:
+            size = next(n for n in range(1, len(rest) + 1) if rest[n - 1] != "a" and balanced(rest[:n]))
+            values.append(default(rest[:size]))
+            rest = rest[size:]
+        return tuple(values)
+    return BASIC.get(types, 0)
+
+
+def balanced(text):
+    return text.count("(") == text.count(")") and text.count("{") == text.count("}")
+
+
+class Member:
+    """kind: method, property or signal; access: of a property."""
+
+    def __init__(self, kind, interface, element):
+        actions = [a.get("value") for a in element.findall("annotation") if a.get("name") == "org.meshcored1.Action"]
+        self.kind = kind
         self.interface = interface
-        self.name = name
-        self.action = action
-        self.types = types
+        self.name = element.get("name")
+        self.access = element.get("access")
+        assert len(actions) == 1 and actions[0] in ACTIONS, self.short
+        self.action = actions[0]
+        self.types = [a.get("type") for a in element.iter("arg") if a.get("direction") == "in"]
 
     @property
     def short(self):
         return f"{self.interface.rpartition('.')[2]}.{self.name}"
 
     def arguments(self):
-        return ARGUMENTS.get(self.short) or tuple(DEFAULTS[t] for t in self.types)
+        return ARGUMENTS.get(self.short) or tuple(map(default, self.types))
 
     @property
     def signature(self):
         return "(" + "".join(self.types) + ")"
 
 
-def methods():
-    """Each with its action; a method without one fails."""
+def members(*kinds):
+    """All of these kinds; one without an action fails."""
     found = []
     for name in sorted(os.listdir(DBUS)):
         if not re.fullmatch(r"org\.meshcored1\..*\.xml", name):
             continue
         for interface in ElementTree.parse(os.path.join(DBUS, name)).getroot().iter("interface"):
-            for method in interface.iter("method"):
-                actions = [a.get("value") for a in method.iter("annotation")
-                           if a.get("name") == "org.meshcored1.Action"]  # fmt: skip
-                assert len(actions) == 1 and actions[0] in ACTIONS, f"{interface.get('name')}.{method.get('name')}"
-                types = [a.get("type") for a in method.iter("arg") if a.get("direction") == "in"]
-                found.append(Method(interface.get("name"), method.get("name"), actions[0], types))
+            for kind in kinds:
+                found += [Member(kind, interface.get("name"), element) for element in interface.findall(kind)]
     return found
+
+
+def methods():
+    """All methods but those of a Request, which is there only while somebody waits."""
+    return [m for m in members("method") if m.interface != REQUEST]
 
 
 def paths(tree):

@@ -11,7 +11,7 @@ import unittest
 from gi.repository import Gio, GLib
 
 import rights
-from fixture import ACCESS_DENIED, ROOT, TIMEOUT, BusError, Case, radio_path
+from fixture import ACCESS_DENIED, PROPERTIES, ROOT, TIMEOUT, BusError, Case, radio_path
 from programs import Program, find_program
 from systembus import Polkit, PolicyBus, user
 from test_node import Pending
@@ -105,11 +105,6 @@ class Tests(Case):
         return {**paths, "org.meshcored1.Message": message}
 
     @staticmethod
-    def methods():
-        """All but those of a Request, which is there only while somebody waits: see the cases of module node."""
-        return [m for m in rights.methods() if m.interface != "org.meshcored1.Request"]
-
-    @staticmethod
     def stop_first(methods):
         """What asks the mesh has its answer at once while the radio is stopped."""
         return sorted(methods, key=lambda m: m.short != "Radio.Stop")
@@ -118,7 +113,7 @@ class Tests(Case):
         root = self.start_system()
         member, stranger = self.client_as(MEMBER), self.client_as(STRANGER)
         paths = self.all_objects(root)
-        methods = self.methods()
+        methods = rights.methods()
         self.assertGreater(len(methods), 10)
         self.assertLessEqual({m.interface for m in methods}, set(paths))
         table = {m.short: [m.action] for m in methods}
@@ -163,11 +158,54 @@ class Tests(Case):
         """A request is its owner's; who else may look at it may not cancel it."""
         root = self.start_system()
         member = self.client_as(MEMBER)
-        node = next(p for p, i in root.tree().items() if i.get("Contact", {}).get("Type") == "room")
-        call = Pending(root, node, "Node", "GetStatus", "(a{sv})", {})
-        path = root.wait(lambda: next((p for p in root.tree() if "/request/" in p), None), "the request")
+        stranger = self.client_as(STRANGER)
+        call, path = self.ask(root, root)
         self.assert_bus_error(ACCESS_DENIED, member.call, path, "Request", "Cancel")
+        self.assert_bus_error(ACCESS_DENIED, stranger.call, path, "Request", "Cancel")
         root.call(path, "Request", "Cancel")
+        with self.assertRaises(BusError):
+            call.wait(root)
+        call, path = self.ask(root, member)
+        self.assertEqual(root.get(path, "Request", "OwnerUID"), pwd.getpwnam(MEMBER).pw_uid)
+        self.assert_bus_error(ACCESS_DENIED, stranger.call, path, "Request", "Cancel")
+        member.call(path, "Request", "Cancel")
+        with self.assertRaises(BusError):
+            call.wait(member)
+
+    @staticmethod
+    def ask(root, client):
+        """A question to a node that takes a while: (the call, its request)."""
+        node = next(p for p, i in root.tree().items() if i.get("Contact", {}).get("Type") == "room")
+        call = Pending(client, node, "Node", "GetStatus", "(a{sv})", {})
+        return call, root.wait(lambda: next((p for p in root.tree() if "/request/" in p), None), "the request")
+
+    def test_every_property(self):
+        """What is read without a method is for members, whatever polkit says, and for nobody else; the log is
+        root's."""
+        root = self.start_system()
+        member, stranger = self.client_as(MEMBER), self.client_as(STRANGER)
+        self.start_polkit()
+        self.answer(root, "no")
+        call, path = self.ask(root, root)
+        paths = {**self.all_objects(root), rights.REQUEST: path}
+        properties = rights.members("property")
+        self.assertGreater(len(properties), 10)
+        for p in properties:
+            self.assertEqual((p.access, p.action), ("read", "read"), p.short)
+            arguments = (paths[p.interface], PROPERTIES, "Get", "(ss)", p.interface, p.name)
+            self.assert_bus_error(ACCESS_DENIED, stranger.call, *arguments)
+            for client in (member, root):
+                client.call(*arguments)
+        log = ("/org/freedesktop/LogControl1", PROPERTIES, "Set", "(ssv)", "org.freedesktop.LogControl1", "LogLevel",
+               GLib.Variant("s", "info"))  # fmt: skip
+        for client in (member, stranger):
+            self.assert_bus_error(ACCESS_DENIED, client.call, *log)
+        root.call(*log)
+        for path, interface, name in ((ROOT, "ObjectManager", "GetManagedObjects"), (ROOT, "Introspectable", "Introspect"),
+                                      (ROOT, "Peer", "Ping")):  # fmt: skip
+            self.assert_bus_error(ACCESS_DENIED, stranger.call, path, "org.freedesktop.DBus." + interface, name)
+        self.assertEqual(self.asked(root), ([], []))
+        root.call(paths[rights.REQUEST], "Request", "Cancel")
         with self.assertRaises(BusError):
             call.wait(root)
 
@@ -176,7 +214,7 @@ class Tests(Case):
         root = self.start_system()
         self.start_polkit()
         member = self.client_as(MEMBER)
-        for m in self.stop_first(self.methods()):
+        for m in self.stop_first(rights.methods()):
             paths = self.all_objects(root)
             self.assertNotIn(self.outcome(member, m, paths[m.interface]), (ACCESS_DENIED, INTERACTIVE), m.short)
 

@@ -12,6 +12,19 @@ PASSWORD = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
 RULES = "/etc/polkit-1/rules.d/50-lab.rules"
 
 
+USERS = ("stranger", "member", "root")
+NO = """polkit.addRule(function(action, subject) {
+        if (action.id.indexOf("org.meshcored1.") == 0)
+                return polkit.Result.NO;
+});
+"""
+YES = """polkit.addRule(function(action, subject) {
+        if (action.id == "org.meshcored1.administer" && subject.isInGroup("meshcore"))
+                return polkit.Result.YES;
+});
+"""
+
+
 @contextlib.contextmanager
 def radio(lab):
     """A radio called sim in the guest, ready, a member and a stranger."""
@@ -30,116 +43,99 @@ def radio(lab):
 
 
 def start(lab):
-    lab.run("systemd-run --quiet --collect --unit=sim meshcore-sim --tcp 127.0.0.1:5001")
+    lab.run("systemd-run --quiet --collect --unit=sim meshcore-sim --tcp 127.0.0.1:5001 --control /run/sim.socket")
     lab.start_daemon()
     lab.wait_state("sim", "ready")
 
 
-def table(lab, *users):
-    """(user, action) → the results of all its methods."""
-    results, methods = {}, 0
-    for line in lab.run("/lab/tools/rights-table " + " ".join(users), timeout=120).splitlines():
-        user, _, action, result = line.split(" ", 3)
-        results.setdefault((user, action), []).append(result)
-        methods += 1
-    return results, methods // len(users)
-
-
-def allowed(results):
-    return not {DENIED, PASSWORD} & set(results)
-
-
-def check_defaults(lab):
-    """The same on every bus."""
-    results, methods = table(lab, "stranger", "member", "root")
-    lab.note(f"{methods} methods as stranger, member and root")
-    assert methods > 10
-    for action in ("read", "send", "configure", "administer"):
-        assert set(results["stranger", action]) == {DENIED}, results["stranger", action]
-        assert allowed(results["root", action]), results["root", action]
-    for action in ("read", "send", "configure"):
-        assert allowed(results["member", action]), results["member", action]
-    assert set(results["member", "administer"]) == {PASSWORD}, results["member", "administer"]
-
-
-def set_rule(lab, text):
-    lab.write(RULES, text)
+def set_polkit(lab, situation):
+    if situation == "absent":
+        lab.run(f"rm -f {RULES}; systemctl mask --runtime --now --quiet polkit.service")
+        return
+    if situation == "default":
+        lab.run(f"rm -f {RULES}")
+    else:
+        lab.write(RULES, {"no": NO, "yes": YES}[situation])
     # polkitd watches the directory, but a test should not guess when it has looked
-    lab.run("systemctl restart polkit.service")
+    lab.run("systemctl unmask --runtime --quiet polkit.service; systemctl restart polkit.service; "
+            "busctl --quiet call org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority "
+            "org.freedesktop.PolicyKit1.Authority EnumerateActions s ''")  # fmt: skip
 
 
-def case_defaults(lab):
+def expected(user, kind, action, polkit):
+    """"yes", "no" or "password": what this user is told about a member that needs this right."""
+    if user == "root":
+        return "yes"
+    if user == "stranger" or action == "root":
+        return "no"
+    if kind != "method":
+        return "yes"  # the bus decides about it, polkit is not asked
+    if polkit == "no":
+        return "no"
+    if action == "administer":
+        return {"default": "password", "yes": "yes", "absent": "no"}[polkit]
+    return "yes"
+
+
+def try_everything(lab):
+    """The table of rights, and that it is as it should be."""
+    cells, actions = {}, {}
+    wrong = []
+    for polkit in ("default", "no", "yes", "absent"):
+        set_polkit(lab, polkit)
+        for line in lab.run("/lab/tools/rights-table " + " ".join(USERS), timeout=240).splitlines():
+            user, kind, name, action, error = line.split(" ", 4)
+            result = {DENIED: "no", PASSWORD: "password"}.get(error, "yes")
+            actions[kind, name] = action
+            cells[kind, name, user, polkit] = result
+            if result != expected(user, kind, action, polkit):
+                wrong.append(f"{user}, polkit {polkit}: {kind} {name} ({action}): {error}")
+    assert not wrong, "\n".join(wrong)
+    assert len(cells) == 12 * len(actions), (len(cells), len(actions))
+
+    lab.note("kind      member                                      right      root  member: polkit    stranger")
+    lab.note("                                                                  default no yes absent")
+    for kind, name in sorted(actions):
+        def cell(user, polkit, member=(kind, name)):
+            return cells[(*member, user, polkit)]
+        columns = " ".join(f"{cell('member', polkit):8}" for polkit in ("default", "no", "yes", "absent"))
+        lab.note(f"{kind:9} {name:43} {actions[kind, name]:10} {cell('root', 'default'):5} {columns} {cell('stranger', 'yes')}")
+    set_polkit(lab, "default")
+
+
+def case_rights(lab):
+    """Every member as root, as a member of the group and as a stranger, with polkit as installed, saying no, saying
+    yes, and absent."""
     with radio(lab):
-        check_defaults(lab)
+        try_everything(lab)
 
 
-def case_polkit_no(lab):
-    """A rule takes everything away from a member."""
-    with radio(lab):
-        set_rule(lab, 'polkit.addRule(function(action, subject) {\n'
-                      ' if (action.id.indexOf("org.meshcored1.") == 0 && subject.user == "member")'
-                      ' return polkit.Result.NO; });\n')  # fmt: skip
-        results, _ = table(lab, "member", "root")
-        for action in ("read", "send", "configure", "administer"):
-            assert set(results["member", action]) == {DENIED}, results["member", action]
-            assert allowed(results["root", action]), results["root", action]
-
-
-def case_polkit_yes(lab):
-    """A rule gives a member what only root has otherwise."""
-    with radio(lab):
-        set_rule(lab, 'polkit.addRule(function(action, subject) {\n'
-                      ' if (action.id == "org.meshcored1.administer" && subject.isInGroup("meshcore"))'
-                      ' return polkit.Result.YES; });\n')  # fmt: skip
-        results, _ = table(lab, "stranger", "member")
-        for action in ("read", "send", "configure", "administer"):
-            assert allowed(results["member", action]), results["member", action]
-            assert set(results["stranger", action]) == {DENIED}, results["stranger", action]
-
-
-def case_polkit_absent(lab):
-    """Without polkit administer needs root, and the rest is as ever."""
-    with radio(lab):
-        lab.run("systemctl mask --runtime --now --quiet polkit.service")
-        results, _ = table(lab, "stranger", "member", "root")
-        for action in ("read", "send", "configure", "administer"):
-            assert set(results["stranger", action]) == {DENIED}, results["stranger", action]
-            assert allowed(results["root", action]), results["root", action]
-        for action in ("read", "send", "configure"):
-            assert allowed(results["member", action]), results["member", action]
-        assert set(results["member", "administer"]) == {DENIED}, results["member", "administer"]
-
-
-def check_stranger_hears_nothing(lab):
-    lab.run("systemctl stop meshcored.service sim.service ear.service; rm -f /run/ear", check=False)
-    lab.run("systemd-run --quiet --collect --unit=ear --uid=stranger -p StandardOutput=file:/run/ear /lab/tools/listen; "
-            "until grep -q listening /run/ear; do sleep 0.1; done")  # fmt: skip
+def check_signals(lab):
+    """Both listen since before the name is owned, while it is, over a crash and a restart, and to the end."""
+    lab.run("systemctl stop meshcored.service sim.service; rm -f /run/ear-*", check=False)
+    for user in ("stranger", "member"):
+        lab.run(f"systemd-run --quiet --collect --unit=ear-{user} --uid={user} -p StandardOutput=file:/run/ear-{user} "
+                f"/lab/tools/listen; until grep -q listening /run/ear-{user}; do sleep 0.1; done")  # fmt: skip
     start(lab)
     lab.run("meshcorectl --radio sim send Public 'for members only'")
+    lab.run("systemctl kill --signal=KILL meshcored.service; until busctl status org.meshcored1 >/dev/null 2>&1; "
+            "do sleep 0.1; done")  # fmt: skip
+    lab.wait_state("sim", "ready")
     lab.run("systemctl stop meshcored.service")
     lab.run("busctl emit /org/example/End org.meshcored1.End End; "
-            "while systemctl --quiet is-active ear.service; do sleep 0.1; done")  # fmt: skip
-    heard = lab.run("cat /run/ear; rm /run/ear")
-    assert heard.split() == ["listening"], heard
+            "while systemctl --quiet is-active 'ear-*.service'; do sleep 0.1; done")  # fmt: skip
+    stranger, member = (lab.run(f"cat /run/ear-{user}; rm /run/ear-{user}") for user in ("stranger", "member"))
+    assert stranger.split() == ["listening"], stranger
+    # who may listen hears what the other one does not
+    for signal in ("StateChanged", "PropertiesChanged", "InterfacesAdded"):
+        assert signal in member, member
+    lab.note(f"the member heard {member.count(chr(10)) - 1} signals, the stranger none")
 
 
 def case_stranger_hears_nothing(lab):
-    """Not before the name is owned, not while, not after."""
+    """Not before the name is owned, not while, not after; a member does."""
     with radio(lab):
-        check_stranger_hears_nothing(lab)
-
-
-def case_member_hears(lab):
-    """The check above can fail: a member hears a lot."""
-    with radio(lab):
-        lab.run("systemctl stop meshcored.service ear.service; rm -f /run/ear", check=False)
-        lab.run("systemd-run --quiet --collect --unit=ear --uid=member -p StandardOutput=file:/run/ear "
-                "/lab/tools/listen; until grep -q listening /run/ear; do sleep 0.1; done")  # fmt: skip
-        lab.start_daemon()
-        lab.wait_state("sim", "ready")
-        lab.run("busctl emit /org/example/End org.meshcored1.End End; "
-                "while systemctl --quiet is-active ear.service; do sleep 0.1; done")  # fmt: skip
-        assert "StateChanged" in lab.run("cat /run/ear; rm /run/ear")
+        check_signals(lab)
 
 
 def case_dbus_broker(lab):
@@ -150,8 +146,8 @@ def case_dbus_broker(lab):
         owner = lab.run("systemctl show -P Id dbus.service").strip()
         assert owner == "dbus-broker.service", owner
         with radio(lab):
-            check_defaults(lab)
-            check_stranger_hears_nothing(lab)
+            try_everything(lab)
+            check_signals(lab)
     finally:
         lab.run("systemctl disable --quiet dbus-broker.service; systemctl enable --quiet dbus.service || :", check=False)
         lab.reboot()

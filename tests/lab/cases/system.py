@@ -155,6 +155,17 @@ def case_log_level(lab):
         lab.run("journalctl --update-catalog")
         ready = lab.run("journalctl --no-pager -x MESSAGE_ID=9e2ce5c985314b0cac626d927b0a513b")
         assert "Subject: MeshCore radio a is ready" in ready, ready
+        # what is about a contact has the beginning of its key
+        key = lab.run("meshcorectl --json contacts | python3 -c 'import json, sys; "
+                      "print(next(c[\"Key\"] for c in map(json.loads, sys.stdin) if c[\"Name\"] == \"Anna\"))'").strip()
+        control(lab, "a", cmd="remove-contact", name="Anna")
+        lab.run("meshcorectl send Anna 'nobody is there' || :")
+        about = f"journalctl --no-pager -o cat -u {UNIT} MESHCORED_PEER={key[:16]} MESHCORED_TOPIC=messages"
+        lab.run(f"until {about} | grep -q 'message 1 failed'; do sleep 0.1; done")
+        lab.write("/etc/meshcored/meshcored.conf.d/wrong.conf", "[Radio a]\nTransprot=serial:auto\n")
+        lab.run(f"systemctl reload {UNIT}; "
+                "until journalctl --no-pager -x MESSAGE_ID=c82102807dec4e13aa27450574d82be8 | "
+                "grep -q 'Subject: Something is wrong in the configuration'; do sleep 0.1; done")  # fmt: skip
 
 
 def case_reload(lab):
