@@ -106,6 +106,22 @@ INFO_GETTER(storage_total, "u", info->storage_total_kb)
 INFO_GETTER(clock_skew, "x", info->clock_skew_usec)
 INFO_GETTER(max_text, "u", info->max_text_bytes)
 
+BUS_GETTER(sync_done) {
+        const BusRadio *self = userdata;
+        unsigned done, total;
+
+        radio_sync_progress(self->radio, &done, &total);
+        return sd_bus_message_append(reply, "u", done);
+}
+
+BUS_GETTER(sync_total) {
+        const BusRadio *self = userdata;
+        unsigned done, total;
+
+        radio_sync_progress(self->radio, &done, &total);
+        return sd_bus_message_append(reply, "u", total);
+}
+
 BUS_GETTER(location) {
         const BusRadio *self = userdata;
         const RadioInfo *info = radio_info(self->radio);
@@ -156,6 +172,8 @@ void bus_queue_radio(BusRadio *self, RadioChange what) {
                         {RADIO_CHANGED_TUNING, BUS_RADIO, "AirtimeFactor"},
                         {RADIO_CHANGED_SCOPE, BUS_RADIO, "DefaultFloodScope"},
                         {RADIO_CHANGED_REPEAT, BUS_RADIO, "AllowedRepeatFrequencies"},
+                        {RADIO_CHANGED_SYNC, BUS_RADIO, "SyncDone"},
+                        {RADIO_CHANGED_SYNC, BUS_RADIO, "SyncTotal"},
                         {RADIO_CHANGED_BOND, BUS_PAIRING, "BondState"},
                         {RADIO_CHANGED_BOND, BUS_PAIRING, "Reason"},
                         {RADIO_CHANGED_BOND, BUS_PAIRING, "LastVerifiedUSec"},
@@ -345,6 +363,8 @@ const sd_bus_vtable bus_radio_vtable[] = {
                 CHANGES("Reason", "s", reason),
                 CHANGES("LastError", "s", last_error),
                 CHANGES("LastErrorMessage", "s", last_error_message),
+                CHANGES("SyncDone", "u", sync_done),
+                CHANGES("SyncTotal", "u", sync_total),
                 CHANGES("PublicKey", "s", public_key),
                 CHANGES("Name", "s", name),
                 CHANGES("Model", "s", model),

@@ -130,8 +130,12 @@ static char *clock_text(JsonObject *radio) {
 }
 
 static char *state_text(JsonObject *radio) {
+        int64_t done = json_int(radio, "SyncDone"), total = json_int(radio, "SyncTotal");
         const char *reason = json_string(radio, "Reason");
 
+        if (total > 0)
+                return g_strdup_printf("%s (%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ")",
+                                       json_string(radio, "State"), done, total);
         if (!*reason || strcmp(reason, "none") == 0)
                 return g_strdup(json_string(radio, "State"));
         return g_strdup_printf("%s (%s)", json_string(radio, "State"), reason);

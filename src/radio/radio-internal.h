@@ -213,6 +213,7 @@ Sync *sync_new(Radio *radio);
 Sync *sync_free(Sync *sync);
 /* From the first step; ends in radio_enter_state(RADIO_READY) or radio_fail(). */
 void sync_start(Sync *sync);
+void sync_progress(const Sync *sync, unsigned *ret_done, unsigned *ret_total);
 /* Forgets what was under way; the session is closed already. */
 void sync_stop(Sync *sync);
 /* The queue is empty, told by receive. */

@@ -94,6 +94,10 @@ RadioReason radio_reason(const Radio *radio) {
         return radio->reason;
 }
 
+void radio_sync_progress(const Radio *radio, unsigned *ret_done, unsigned *ret_total) {
+        sync_progress(radio->sync, ret_done, ret_total);
+}
+
 OutcomeCode radio_last_error(const Radio *radio, const char **ret_message) {
         if (ret_message)
                 *ret_message = radio->last_error_message ?: "";

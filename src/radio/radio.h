@@ -114,6 +114,7 @@ typedef enum RadioChange {
         RADIO_CHANGED_TUNING = 1 << 18,
         RADIO_CHANGED_SCOPE = 1 << 19,  /* the default one */
         RADIO_CHANGED_REPEAT = 1 << 20, /* the frequencies */
+        RADIO_CHANGED_SYNC = 1 << 24,   /* radio_sync_progress() */
 } RadioChange;
 
 /* Bytes that another node sent to whoever listens. */
@@ -158,6 +159,9 @@ RadioState radio_state(const Radio *radio);
 RadioReason radio_reason(const Radio *radio);
 /* Of the last failure, "" when none since ready: an OutcomeCode and its text. */
 OutcomeCode radio_last_error(const Radio *radio, const char **ret_message);
+/* How many contacts and channels were read since the link was opened, of how many; both 0 but in
+ * RADIO_SYNCING, and while that is not known. Told four times a second at most. */
+void radio_sync_progress(const Radio *radio, unsigned *ret_done, unsigned *ret_total);
 /* Tries since the last ready. */
 unsigned radio_attempts(const Radio *radio);
 /* NULL while the public key is not known. Loaded from the store, it stays while the radio is away. */

@@ -15,6 +15,7 @@
 #define STALE_MAX           6    /* frames of a former client: 4 in the queue, and some to spare */
 #define CONTACTS_FRAMES_MAX 4096 /* no firmware holds more; a dump that never ends does */
 #define AUTO_ADD_LEVEL      8    /* has command 59, from 1.12.0 on */
+#define TELL_USEC           (USEC_PER_SEC / 4)
 
 /* The start sequence, wire reference 2.1, one command after the other. The radio
  * becomes ready when the last step is done, so that nobody sees half of it. */
@@ -41,6 +42,10 @@ struct Sync {
         uint32_t announced;  /* CONTACTS_START */
         GPtrArray *dump;     /* Contact, of the dump under way */
         unsigned slot;       /* next channel to ask for */
+
+        unsigned done, total; /* for radio_sync_progress() */
+        uint64_t told_usec;   /* boot time */
+        bool told;            /* in this session; what is fast is not worth a signal */
 
         bool polling;
 };
@@ -90,6 +95,42 @@ static bool sync_check(Sync *sync, const SessionReply *reply, const char *what) 
         default:
                 return false;
         }
+}
+
+/* -- how far it is ------------------------------------------------------------- */
+
+static unsigned count_slots(const Sync *sync) {
+        unsigned max_channels = sync->radio->info.max_channels;
+
+        return max_channels > 0 ? max_channels : CHANNELS_MAX_UNTOLD;
+}
+
+static void sync_advance(Sync *sync, unsigned done) {
+        uint64_t now = clock_boottime_usec();
+
+        sync->total = sync->announced + count_slots(sync);
+        sync->done = MIN(done, sync->total);
+        if (now - sync->told_usec < TELL_USEC)
+                return;
+
+        sync->told_usec = now;
+        sync->told = true;
+        radio_notify(sync->radio, RADIO_CHANGED_SYNC);
+}
+
+static void sync_reset_progress(Sync *sync) {
+        bool told = sync->told;
+
+        sync->done = sync->total = 0;
+        sync->told_usec = clock_boottime_usec();
+        sync->told = false;
+        if (told)
+                radio_notify(sync->radio, RADIO_CHANGED_SYNC);
+}
+
+void sync_progress(const Sync *sync, unsigned *ret_done, unsigned *ret_total) {
+        *ret_done = sync->done;
+        *ret_total = sync->total;
 }
 
 /* -- device and self -------------------------------------------------------- */
@@ -287,6 +328,7 @@ static void contacts_item(Session *session, const Frame *frame, void *userdata) 
 
                 contact->on_radio = true;
                 g_ptr_array_add(sync->dump, contact);
+                sync_advance(sync, sync->dump->len);
         }
 }
 
@@ -378,7 +420,6 @@ static void ask_contacts(Sync *sync) {
 static void channel_reply(Session *session, const SessionReply *reply, void *userdata) {
         Sync *sync = userdata;
         Radio *radio = sync->radio;
-        unsigned n_slots = radio->info.max_channels > 0 ? radio->info.max_channels : CHANNELS_MAX_UNTOLD;
         g_autofree char *name = NULL;
         int r;
 
@@ -400,7 +441,8 @@ static void channel_reply(Session *session, const SessionReply *reply, void *use
         }
 
         sync->tries = 0;
-        if (++sync->slot < n_slots)
+        sync_advance(sync, sync->announced + sync->slot + 1);
+        if (++sync->slot < count_slots(sync))
                 sync_step(sync);
         else
                 sync_next(sync, SYNC_BATTERY);
@@ -487,6 +529,7 @@ static void sync_step(Sync *sync) {
 
 void sync_start(Sync *sync) {
         sync->full = false;
+        sync_reset_progress(sync);
         sync_next(sync, SYNC_DEVICE);
 }
 
@@ -498,12 +541,14 @@ void sync_drained(Sync *sync) {
                 return;
 
         sync->step = SYNC_DONE;
+        sync_reset_progress(sync);
         radio_enter_state(radio, RADIO_READY, ahead ? REASON_CLOCK_AHEAD : REASON_NONE);
         fresh_start(radio->fresh);
 }
 
 void sync_stop(Sync *sync) {
         sync->step = SYNC_DEVICE;
+        sync_reset_progress(sync);
         sync->polling = false;
         g_ptr_array_set_size(sync->dump, 0);
 }

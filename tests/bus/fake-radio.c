@@ -265,6 +265,10 @@ RadioReason radio_reason(const Radio *radio) {
         return radio->reason;
 }
 
+void radio_sync_progress(const Radio *radio, unsigned *ret_done, unsigned *ret_total) {
+        *ret_done = *ret_total = 0;
+}
+
 OutcomeCode radio_last_error(const Radio *radio, const char **ret_message) {
         if (ret_message)
                 *ret_message = radio->error_message ?: "";

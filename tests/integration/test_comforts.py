@@ -4,6 +4,7 @@ many contacts, and a radio that is lent."""
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from fixture import Case, radio_path
 from programs import Program, find_program
 
 RADIO = radio_path("sim")
-OK, FAILED, USAGE, UNREACHABLE, NOT_FOUND = 0, 1, 2, 3, 4
+OK, FAILED, USAGE, UNREACHABLE, NOT_FOUND, NOT_CONNECTED = 0, 1, 2, 3, 4, 7
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 
@@ -321,6 +322,58 @@ class Tests(Case):
         self.bed.programs.remove(self.bed.daemon)
         self.assertEqual(program.wait(), UNREACHABLE)
         self.bed.programs.remove(program)
+
+    def test_sync_progress(self):
+        """Contacts and channels are counted while they are read, which nobody hears of when it is quick."""
+        sim, client = self.start()
+        told = lambda: [s.arguments[1] for s in client.find_signals("PropertiesChanged", where=lambda i, c, _: (
+            i == "org.meshcored1.Radio" and "SyncDone" in c))]  # fmt: skip # noqa: E731
+        self.assertEqual(told(), [])
+        properties = client.get_all(RADIO, "Radio")
+        self.assertEqual((properties["SyncDone"], properties["SyncTotal"]), (0, 0))
+
+        sim.control("delay", ms=60)
+        sim.control("link", action="drop")
+        client.wait_for_state("syncing")
+        start = time.monotonic()
+        client.wait(lambda: len(told()) >= 2, "progress")
+        self.assertRegex(self.bed.ctl("status").stdout, r"State: +syncing \([0-9]+ of [0-9]+\)\n")
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(find_program("meshcorectl"), ["meshcorectl", "--session", "start", "--wait"], self.bed.environment())
+        shown = b""
+        while True:
+            try:
+                shown += os.read(terminal, 4096)
+            except OSError:
+                break
+        os.close(terminal)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        self.assertEqual(client.get_state()[0], "ready")
+        self.assertRegex(shown, rb"\rsim: syncing, [0-9]+ of [0-9]+\x1b\[K")
+        client.settle()
+
+        changes = told()
+        self.assertLessEqual(len(changes), (time.monotonic() - start) * 4 + 2)
+        total = changes[0]["SyncTotal"]
+        self.assertGreater(total, len(client.contacts()) + len(client.channels()))
+        counts = [change["SyncDone"] for change in changes]
+        self.assertEqual((counts[-1], changes[-1]["SyncTotal"]), (0, 0))
+        self.assertEqual(counts[:-1], sorted(counts[:-1]))
+        self.assertTrue(all(0 < count <= total for count in counts[:-1]), counts)
+
+    def test_start_wait(self):
+        sim, client = self.start()
+        self.bed.ctl("start", "--wait", "sim")
+        self.bed.ctl("stop")
+        self.bed.ctl("start", "--wait")
+        self.assertEqual(client.get_state()[0], "ready")
+        sim.control("link", action="refuse")
+        sim.control("link", action="drop")
+        client.wait_for_state("waiting")
+        error = self.fails(NOT_CONNECTED, "start", "--wait")
+        self.assertEqual(len(error.splitlines()), 1)
+        self.assertIn("sim is not connected: ", error)
 
     def test_export_since(self):
         sim, client = self.start()
