@@ -41,7 +41,7 @@ LIBRARIES = {
     r"systemd/sd-(daemon|journal|id128)\.h": {"base", "daemon", "bus", "ctl"},
     r"systemd/sd-(device|login)\.h": {"link", "radio"},
     r"libserialport\.h": {"link"},
-    r"sodium.*": {"sim"},
+    r"sodium.*": {"base", "sim"},
     r"gcrypt\.h": {"base", "sim"},
     r"json-glib/.*": {"sim", "ctl", "bond"},
     r"readline/.*": {"ctl"},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* The ciphers of the mesh, from libgcrypt. */
+/* The ciphers of the mesh. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,5 +20,6 @@ void cipher_aes_decrypt(const uint8_t key[CIPHER_AES_KEY_SIZE], Slice sealed, ui
 /* HMAC-SHA256. */
 void cipher_hmac(Slice key, Slice text, uint8_t ret[CIPHER_HMAC_SIZE]);
 
+/* Any key and any signature may be given; false for a key that nobody can hold. */
 bool cipher_ed25519_verify(const uint8_t key[CIPHER_ED25519_SIZE], Slice text,
                            const uint8_t signature[2 * CIPHER_ED25519_SIZE]);
