@@ -91,7 +91,8 @@ class Page:
                 self.add(f".It Fa {name}", *paragraph(text))
             self.add(".El")
         emits = self.note(element, "org.freedesktop.DBus.Property.EmitsChangedSignal")
-        facts = [f"Action: {self.note(element, 'org.meshcored1.Action')}."] if element.tag == "method" else []
+        action = self.note(element, "org.meshcored1.Action")
+        facts = [f"Action: {action}."] if element.tag == "method" and action else []
         facts += {"const": ["It never changes."], "false": ["Changes are not announced."],
                   "invalidates": ["Changes are announced without the value."]}.get(emits, [])  # fmt: skip
         facts += [f"Since {since}."] if since else []

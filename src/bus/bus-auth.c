@@ -31,6 +31,8 @@ BusAction bus_auth_action(const char *interface, const char *member) {
                 BusAction action;
         } table[] = {
                         {BUS_MANAGER, "Backup", BUS_ACTION_ADMINISTER},
+                        {BUS_MANAGER, "RegisterAgent", BUS_ACTION_CONFIGURE},
+                        {BUS_MANAGER, "UnregisterAgent", BUS_ACTION_READ},
                         {BUS_MANAGER, "Discover", BUS_ACTION_READ},
                         {BUS_MANAGER, "ListBonds", BUS_ACTION_READ},
                         {BUS_MANAGER, "ForgetBond", BUS_ACTION_ADMINISTER},

@@ -48,10 +48,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_creds, sd_bus_creds_unref)
 /* Optional signals (adverts) are left out while more than this waits to be written. */
 #define BUS_QUEUE_HIGH 4096
 
+typedef struct BusAgent BusAgent;
 typedef struct BusCache BusCache;
 typedef struct BusCaller BusCaller;
 typedef struct BusDiscovery BusDiscovery;
 typedef struct BusList BusList;
+typedef struct BusQuestion BusQuestion;
 typedef struct BusRadio BusRadio;
 
 /* What a find callback hands to the handlers and getters of an object. There
@@ -82,8 +84,9 @@ struct BusRadio {
         GHashTable *window; /* ids of the announced messages */
         bool window_stale;
         BusCache *cache;
-        GQueue lists;   /* BusList: calls of List that take their time */
-        GQueue streams; /* BusStream */
+        GQueue lists;      /* BusList: calls of List that take their time */
+        char *pair_caller; /* who called Pair last, whose agent is asked first */
+        GQueue streams;    /* BusStream */
         BusContact found_contact;
         BusChannel found_channel;
         BusMessage found_message;
@@ -108,6 +111,8 @@ struct Bus {
         uint64_t n_checks;    /* ever */
         GQueue inhibitions;   /* BusInhibition */
         GQueue discoveries;   /* BusDiscovery */
+        GQueue agents;        /* BusAgent, the last one first */
+        GQueue questions;     /* BusQuestion */
         int sleep_delay;      /* logind waits for us while it is open; negative: it does not */
         bool sleeping;        /* logind said so */
         GHashTable *requests; /* path → BusRequest */
@@ -347,6 +352,15 @@ void bus_lists_drop(BusRadio *self);
 /* Replies later. fd is the call's. */
 int bus_backup(Bus *bus, sd_bus_message *call, int fd, sd_bus_error *error);
 void bus_backup_stop(Bus *bus);
+
+/* -- bus-agent.c: clients that can ask a person for a PIN ----------------------- */
+
+extern uint64_t bus_agent_usec;      /* how long an agent may take; tests shorten it */
+extern const PinAsker bus_pin_asker; /* userdata: Bus */
+int bus_method_register_agent(sd_bus_message *call, void *userdata, sd_bus_error *error);   /* Bus */
+int bus_method_unregister_agent(sd_bus_message *call, void *userdata, sd_bus_error *error); /* Bus */
+/* The connection goes. */
+void bus_agents_detach(Bus *bus);
 
 /* -- bus-discover.c: radios that are there, and bonds --------------------------- */
 

@@ -33,5 +33,9 @@ const sd_bus_vtable bus_manager_vtable[] = {
                                         bus_method_list_bonds, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("ForgetBond", SD_BUS_ARGS("s", address), SD_BUS_NO_RESULT,
                                         bus_method_forget_bond, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("RegisterAgent", SD_BUS_ARGS("o", agent), SD_BUS_NO_RESULT,
+                                        bus_method_register_agent, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("UnregisterAgent", SD_BUS_ARGS("o", agent), SD_BUS_NO_RESULT,
+                                        bus_method_unregister_agent, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_VTABLE_END,
 };

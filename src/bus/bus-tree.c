@@ -348,6 +348,7 @@ BusRadio *bus_radio_free(BusRadio *self) {
         bus_streams_clear(self);
         stop_observing(self);
         g_ptr_array_unref(self->slots);
+        g_free(self->pair_caller);
         g_hash_table_unref(self->window);
         bus_cache_free(self->cache);
         g_free(self->path);

@@ -192,6 +192,7 @@ int bus_attach(Bus *bus, sd_bus *conn) {
 void bus_detach(Bus *bus) {
         bus->owned = false;
         bus_discoveries_stop(bus);
+        bus_agents_detach(bus);
         bus_callers_detach(bus, false);
         bus_requests_detach(bus);
         bus_checks_detach(bus, false);
@@ -283,6 +284,8 @@ Bus *bus_new_detached(sd_event *event, Manager *manager, BusKind kind) {
                         .checks = G_QUEUE_INIT,
                         .inhibitions = G_QUEUE_INIT,
                         .discoveries = G_QUEUE_INIT,
+                        .agents = G_QUEUE_INIT,
+                        .questions = G_QUEUE_INIT,
                         .sleep_delay = -EBADF,
         };
         backoff_init(&bus->backoff, RETRY_FIRST_USEC, RETRY_CAP_USEC);
@@ -291,6 +294,7 @@ Bus *bus_new_detached(sd_event *event, Manager *manager, BusKind kind) {
         for (guint i = 0; i < radios->len; i++)
                 g_ptr_array_add(bus->radios, bus_radio_new(bus, radios->pdata[i]));
         manager_set_observer(manager, &bus_radio_observer, bus);
+        manager_set_pin_asker(manager, &bus_pin_asker, bus);
         return bus;
 }
 
@@ -323,6 +327,7 @@ Bus *bus_free(Bus *bus) {
                 return NULL;
 
         manager_set_observer(bus->manager, NULL, NULL);
+        manager_set_pin_asker(bus->manager, NULL, NULL);
         bus_callers_detach(bus, true);
         bus_checks_detach(bus, true);
         bus_backup_stop(bus);

@@ -27,6 +27,7 @@ const Verb *const verbs[] = {
                 &verb_stop,
                 &verb_ping,
                 &verb_discover,
+                &verb_pair,
                 &verb_bond,
                 &verb_inhibit,
                 &verb_backup,

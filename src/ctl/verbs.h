@@ -75,6 +75,7 @@ extern const Verb verb_messages;
 extern const Verb verb_monitor;
 extern const Verb verb_node;
 extern const Verb verb_on_message;
+extern const Verb verb_pair;
 extern const Verb verb_pending;
 extern const Verb verb_ping;
 extern const Verb verb_radio;

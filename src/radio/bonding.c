@@ -19,6 +19,7 @@ typedef struct BondRequest {
         BondVerb verb;
         bool already;
         bool tried; /* a link was opened since */
+        bool has_passkey;
         Outcome outcome;
         bool over;
         radio_pair_done_t pair_done;
@@ -132,27 +133,59 @@ static void pair_failed(Radio *radio, BondRequest *request) {
         request_finish(radio, request);
 }
 
+static bool wants_person(const Radio *radio) {
+        bool waits = false;
+
+        if (radio->state != RADIO_WAITING || radio->reason != REASON_NEEDS_PIN)
+                return false;
+        /* Whoever gave a PIN is told about that one. */
+        for (GList *l = radio->bond_requests.head; l; l = l->next) {
+                const BondRequest *request = l->data;
+
+                if (request->over || request->verb != BOND_PAIR || !request->tried)
+                        continue;
+                if (request->has_passkey)
+                        return false;
+                waits = true;
+        }
+        return waits || radio->bond_requests.length == 0;
+}
+
+static void update_request(Radio *radio, BondRequest *request) {
+        if (radio->state >= RADIO_OPENING) {
+                request->tried = true;
+                /* Not by what was known before the link. */
+                if (radio->state >= RADIO_SYNCING && bond_state(radio->bond) == BOND_VERIFIED &&
+                    radio->session && session_n_received(radio->session) > 0)
+                        request_finish(radio, request);
+        } else if (request->tried && request->verb == BOND_VERIFY)
+                request_finish(radio, request);
+        else if (request->tried && (request->has_passkey || !radio->pin_asked))
+                pair_failed(radio, request);
+}
+
 void radio_update_bond(Radio *radio) {
+        if (!radio->bond)
+                return;
+
+        if (radio->state == RADIO_STOPPED || radio->state >= RADIO_SYNCING)
+                radio_cancel_pin(radio);
+        else if (wants_person(radio))
+                (void) radio_ask_pin(radio);
+
         for (GList *l = radio->bond_requests.head; l; l = l->next) {
                 BondRequest *request = l->data;
 
-                if (request->over || request->verb == BOND_FORGET)
-                        continue;
-                if (radio->state >= RADIO_OPENING) {
-                        request->tried = true;
-                        /* Not by what was known before the link. */
-                        if (radio->state >= RADIO_SYNCING && bond_state(radio->bond) == BOND_VERIFIED &&
-                            radio->session && session_n_received(radio->session) > 0)
-                                request_finish(radio, request);
-                } else if (request->tried && request->verb == BOND_PAIR)
-                        pair_failed(radio, request);
-                else if (request->tried)
-                        request_finish(radio, request);
+                if (!request->over && request->verb != BOND_FORGET)
+                        update_request(radio, request);
         }
 }
 
 static void on_bond_changed(Bond *bond, void *userdata) {
         Radio *radio = userdata;
+
+        if (bond_state(bond) == BOND_VERIFIED)
+                radio_forget_pin(radio);
 
         radio_notify(radio, RADIO_CHANGED_BOND);
         for (GList *l = radio->bond_requests.head; l; l = l->next) {
@@ -206,9 +239,33 @@ void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void 
                 return;
         }
 
+        radio_cancel_pin(radio);
+        radio_forget_pin(radio);
+        request->has_passkey = passkey;
         if (passkey)
                 bond_offer_passkey(radio->bond, number);
         open_now(radio);
+}
+
+void radio_pin_told(Radio *radio, int error) {
+        for (GList *l = radio->bond_requests.head; l; l = l->next) {
+                BondRequest *request = l->data;
+
+                if (request->over || request->verb != BOND_PAIR || !request->tried)
+                        continue;
+                if (error >= 0)
+                        request->tried = false; /* anew, with the PIN */
+                else if (error == -ENOENT)
+                        pair_failed(radio, request);
+                else {
+                        (void) outcome_set(&request->outcome,
+                                           error == -ETIMEDOUT ? OUTCOME_TIMEOUT : OUTCOME_CANCELLED,
+                                           "Nobody has given the PIN");
+                        request_finish(radio, request);
+                }
+        }
+        if (error >= 0)
+                open_now(radio);
 }
 
 void radio_verify_bond(Radio *radio, radio_done_t done, void *userdata) {
@@ -315,6 +372,7 @@ void radio_init_bond(Radio *radio) {
 void radio_free_bond(Radio *radio) {
         BondRequest *request;
 
+        radio_cancel_pin(radio);
         radio->bond_told = sd_event_source_disable_unref(radio->bond_told);
         radio->forgets = bluez_unwatch(radio->forgets);
         while ((request = g_queue_pop_head(&radio->bond_requests))) {

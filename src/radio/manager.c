@@ -21,7 +21,9 @@ struct Manager {
         Inhibitions *inhibitions;
         Retention *retention;
         Bluez *bluez;
-        GQueue forgets;            /* Forget of forget.c */
+        GQueue forgets; /* Forget of forget.c */
+        const PinAsker *pin_asker;
+        void *pin_userdata;
         manager_settled_t settled; /* of manager_settle(), until it is called */
         void *settled_userdata;
         sd_event_source *check; /* the store is read through after an unclean stop */
@@ -319,6 +321,16 @@ Bluez *manager_bluez(Manager *manager) {
         if (!manager->bluez && bluez_new(manager->event, NULL, &manager->bluez) < 0)
                 return NULL;
         return manager->bluez;
+}
+
+void manager_set_pin_asker(Manager *manager, const PinAsker *asker, void *userdata) {
+        manager->pin_asker = asker;
+        manager->pin_userdata = userdata;
+}
+
+const PinAsker *manager_pin_asker(Manager *manager, void **ret_userdata) {
+        *ret_userdata = manager->pin_userdata;
+        return manager->pin_asker;
 }
 
 GQueue *manager_forgets(Manager *manager) {

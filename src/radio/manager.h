@@ -58,6 +58,22 @@ bool manager_is_handed_over(Manager *manager, const char *id);
 /* Deletes messages that are older, or more for one radio than that; 0: no limit. */
 void manager_set_retention(Manager *manager, uint64_t max_age_usec, uint64_t max_messages);
 
+/* Who can ask a person for the PIN of a radio: one that must be paired, and for which the configuration has
+ * none, or one that the radio does not accept. */
+typedef struct PinAsker {
+        /* why: a BondReason in words. Whether anybody is asked: then radio_answer_pin() follows, unless
+         * cancel comes first. */
+        bool (*ask)(Radio *radio, const char *address, const char *why, void *userdata);
+        /* It is no longer wanted. */
+        void (*cancel)(Radio *radio, void *userdata);
+} PinAsker;
+void manager_set_pin_asker(Manager *manager, const PinAsker *asker, void *userdata);
+/* Somebody new can be asked: all radios that wait for a PIN do. */
+void manager_ask_pins(Manager *manager);
+/* error: 0 with a passkey of at most 999999, -ECANCELED when the person said no, -ETIMEDOUT, or -ENOENT when
+ * nobody was there to be asked. */
+void radio_answer_pin(Radio *radio, int error, uint32_t passkey);
+
 /* The id of a radio that nothing moves any more, which is a defect of ours; NULL when all is well. */
 const char *manager_find_stuck(Manager *manager);
 Store *manager_store(Manager *manager);

@@ -95,6 +95,9 @@ struct Radio {
         GQueue bond_requests; /* bonding.c */
         sd_event_source *bond_told;
         char *ble_address;    /* of the last link that found the radio */
+        bool pin_asked;       /* somebody is being asked for the PIN */
+        bool pin_refused;     /* … and did not give it */
+        unsigned n_pins;      /* that were asked for since it last worked */
         BluezWatch *forgets;  /* while bluetoothd is asked to forget */
         char *forgets_device; /* its path there */
 };
@@ -204,6 +207,16 @@ void radio_free_bond(Radio *radio);
 void monitor_packet(Radio *radio, const Frame *frame); /* FRAME_RX_LOG */
 void monitor_frame(Radio *radio, bool command, const uint8_t *frame, size_t size);
 void monitor_unknown_frame(Radio *radio, const Frame *frame);
+
+/* -- pin.c: a person is asked -- */
+/* The link ended for want of a PIN. Whether somebody is being asked. */
+bool radio_ask_pin(Radio *radio);
+/* Whoever is asked need not answer any more. */
+void radio_cancel_pin(Radio *radio);
+/* It worked, or somebody wants to try anew: as if nobody had been asked before. */
+void radio_forget_pin(Radio *radio);
+/* In bonding.c: what came of it; -ECANCELED and so on as radio_answer_pin(). */
+void radio_pin_told(Radio *radio, int error);
 
 /* -- ping.c -- */
 void radio_cancel_pings(Radio *radio);
@@ -335,6 +348,8 @@ Hotplug *manager_hotplug(Manager *manager);
 const RadioObserver *manager_observer(Manager *manager, void **ret_userdata);
 /* The connection to bluetoothd, made when it is first wanted; NULL if that fails. */
 Bluez *manager_bluez(Manager *manager);
+/* NULL when there is none. */
+const PinAsker *manager_pin_asker(Manager *manager, void **ret_userdata);
 /* Bonds that are being removed, of forget.c. */
 GQueue *manager_forgets(Manager *manager);
 /* They are told that it is over. */

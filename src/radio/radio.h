@@ -197,9 +197,10 @@ typedef void (*radio_ping_done_t)(Radio *radio, const Outcome *outcome, uint64_t
                                   void *userdata);
 void radio_ping(Radio *radio, radio_ping_done_t done, void *userdata);
 
-/* Pairs with the PIN, or where passkey is negative with the one that the configuration knows; starts the
- * radio. done when the radio has answered over the protected link. already: there was a bond that works, and
- * nothing was done. Fails with OUTCOME_NOT_SUPPORTED where there is nothing to pair. */
+/* Pairs with the PIN, or where passkey is NULL with the one that the configuration knows or a person gives
+ * (see PinAsker in manager.h); starts the radio. done when the radio has answered over the protected link.
+ * already: there was a bond that works, and nothing was done. Fails with OUTCOME_NOT_SUPPORTED where there is
+ * nothing to pair. */
 typedef void (*radio_pair_done_t)(Radio *radio, const Outcome *outcome, bool already, void *userdata);
 void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void *userdata);
 

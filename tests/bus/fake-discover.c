@@ -73,3 +73,41 @@ void fake_forget_answer(OutcomeCode code) {
         g_clear_pointer(&forget_address, g_free);
         forget_done(&outcome, forget_userdata);
 }
+
+/* -- questions for a PIN -------------------------------------------------------- */
+
+static const PinAsker *pin_asker;
+static void *pin_userdata;
+static int pin_answer;
+static unsigned pin_rounds;
+
+void manager_set_pin_asker(Manager *manager, const PinAsker *asker, void *userdata) {
+        pin_asker = asker;
+        pin_userdata = userdata;
+        pin_rounds = 0;
+}
+
+void manager_ask_pins(Manager *manager) {
+        pin_rounds++;
+}
+
+void radio_answer_pin(Radio *radio, int error, uint32_t passkey) {
+        pin_answer = error < 0 ? error : (int) passkey;
+}
+
+bool fake_pin_ask(Radio *radio, const char *why) {
+        pin_answer = 1000000;
+        return pin_asker->ask(radio, "C0:00:00:00:22:01", why, pin_userdata);
+}
+
+void fake_pin_cancel(Radio *radio) {
+        pin_asker->cancel(radio, pin_userdata);
+}
+
+int fake_pin_answer(void) {
+        return pin_answer;
+}
+
+unsigned fake_pin_rounds(void) {
+        return pin_rounds;
+}

@@ -312,9 +312,13 @@ class Mock:
         if member == self.silent:
             print("asked", flush=True)
             return dbus.lowlevel.HANDLER_RESULT_HANDLED
+        self.sender = call.get_sender()
         try:
             if member in self.errors:
                 raise Failure(*self.errors[member])
+            if member == "Pair" and "Passkey" not in call.get_args_list()[0]:
+                self.ask_agent(call, "no-pin")
+                return dbus.lowlevel.HANDLER_RESULT_HANDLED
             signature, results = self.handle(path, interface, member, call.get_args_list(), call.get_signature())
             reply = dbus.lowlevel.MethodReturnMessage(call)
             reply.append(*results, signature=signature)
@@ -522,6 +526,36 @@ class Mock:
         self.state["calls"].append(["ForgetBond", plain(address)])
         self.save()
         return ()
+
+    def manager_registeragent(self, _path, agent):
+        self.agent = (self.sender, agent)
+        return ()
+
+    def pairing_pair(self, _path, options):
+        if options["Passkey"] != "123456":
+            raise Failure("LoginFailed", "the radio did not accept the PIN")
+        return ("bonded",)
+
+    def ask_agent(self, call, reason):
+        """A wrong PIN is asked for again."""
+
+        def answer(reply, *values):
+            reply.append(*values)
+            self.bus.send_message(reply)
+
+        def told(passkey):
+            if passkey == 123456:
+                answer(dbus.lowlevel.MethodReturnMessage(call), "bonded")
+            else:
+                self.ask_agent(call, "authentication")
+
+        def refused(error):
+            name = f"{NAME}.Error.Cancelled" if error.get_dbus_name() == f"{NAME}.Error.Cancelled" else f"{NAME}.Error.Failed"
+            answer(dbus.lowlevel.ErrorMessage(call, name, "Nobody has given the PIN"))
+
+        details = dbus.Dictionary({"Id": "home", "Name": "x", "Reason": reason}, signature="sv")
+        self.bus.call_async(*self.agent, f"{NAME}.PairingAgent", "RequestPasskey", "osa{sv}",
+                            (call.get_path(), "C0:00:00:00:22:01", details), told, refused)  # fmt: skip
 
     def pairing_verify(self, _path):
         return (self.state.get("bond", "verified"),)

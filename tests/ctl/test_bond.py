@@ -3,6 +3,8 @@
 """The verbs of meshcorectl that look for radios and are about bonds, against a stand-in for the daemon."""
 
 import os
+import pty
+import subprocess
 import sys
 import unittest
 
@@ -10,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from test_book import BookCase  # noqa: E402
-from test_verbs import FAILED, NOT_CONNECTED, NOT_FOUND, REFUSED, USAGE  # noqa: E402
+from test_verbs import FAILED, NOT_CONNECTED, NOT_FOUND, REFUSED, USAGE, find_program  # noqa: E402
 
 HUT = "C0:00:00:00:22:01"
 
@@ -59,6 +61,47 @@ class Bond(BookCase):
         self.ctl("bond", "forget", HUT, "--all", status=USAGE)
         self.tell("Error", {"ForgetBond": ["org.freedesktop.DBus.Error.AccessDenied", "not you"]})
         self.ctl("bond", "forget", HUT, status=REFUSED)
+
+
+class Pair(BookCase):
+    def test_asked(self):
+        """The daemon asks back over the same connection; a wrong PIN is asked for again."""
+        self.assertEqual(self.ctl("pair", stdin=b"123456\n"), "bonded\n")
+        self.assertEqual(self.ctl("pair", "home", stdin=b"000000\n123456\n"), "bonded\n")
+        self.assertIn("did not accept", self.stderr)
+        self.assertEqual(self.json("pair", stdin=b"123456\n"), {"Result": "bonded"})
+        self.ctl("pair", stdin=b"12345\n", status=USAGE)
+        self.ctl("pair", stdin=b"", status=USAGE)
+        self.ctl("pair", "cellar", stdin=b"123456\n", status=NOT_FOUND)
+
+    def test_file(self):
+        path = os.path.join(self.bed.directory, "pin")
+        for pin, options in (("123456", {}), ("654321", {"status": REFUSED}), ("1234567", {"status": USAGE})):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(pin + "\n")
+            self.ctl("pair", "--pin-file", path, **options)
+
+    def test_unseen(self):
+        """On a terminal the PIN is asked for, and is not shown."""
+        primary, secondary = pty.openpty()
+        self.addCleanup(os.close, primary)
+        pair = subprocess.Popen([find_program("meshcorectl"), "--session", "pair"], stdin=secondary, stdout=secondary,
+                                stderr=secondary, env=self.bed.environment(), start_new_session=True)  # fmt: skip
+        self.addCleanup(pair.wait)
+        os.close(secondary)
+        shown = b""
+        while not shown.endswith(b"six digits: "):
+            shown += os.read(primary, 4096)
+        self.assertIn(b"PIN of home", shown)
+        os.write(primary, b"123456\n")
+        try:
+            while part := os.read(primary, 4096):
+                shown += part
+        except OSError:
+            pass  # its end is closed
+        self.assertEqual(pair.wait(), 0)
+        self.assertIn(b"bonded", shown)
+        self.assertNotIn(b"123456", shown)
 
 
 if __name__ == "__main__":
