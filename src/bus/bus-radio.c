@@ -106,6 +106,12 @@ INFO_GETTER(storage_total, "u", info->storage_total_kb)
 INFO_GETTER(clock_skew, "x", info->clock_skew_usec)
 INFO_GETTER(max_text, "u", info->max_text_bytes)
 
+BUS_GETTER(port) {
+        const BusRadio *self = userdata;
+
+        return sd_bus_message_append(reply, "s", bus_text(radio_port(self->radio) ?: ""));
+}
+
 BUS_GETTER(sync_done) {
         const BusRadio *self = userdata;
         unsigned done, total;
@@ -140,6 +146,7 @@ void bus_queue_radio(BusRadio *self, RadioChange what) {
                         {RADIO_CHANGED_STATE, BUS_RADIO, "Reason"},
                         {RADIO_CHANGED_STATE, BUS_RADIO, "LastError"},
                         {RADIO_CHANGED_STATE, BUS_RADIO, "LastErrorMessage"},
+                        {RADIO_CHANGED_STATE, BUS_RADIO, "Port"},
                         {RADIO_CHANGED_IDENTITY, BUS_RADIO, "PublicKey"},
                         {RADIO_CHANGED_NAME, BUS_RADIO, "Name"},
                         {RADIO_CHANGED_DEVICE, BUS_RADIO, "Model"},
@@ -359,6 +366,7 @@ const sd_bus_vtable bus_radio_vtable[] = {
                 BUS_PROPERTY("Id", "s", id, SD_BUS_VTABLE_PROPERTY_CONST),
                 CHANGES("Transport", "s", transport),
                 CHANGES("Address", "s", address),
+                CHANGES("Port", "s", port),
                 CHANGES("State", "s", state),
                 CHANGES("Reason", "s", reason),
                 CHANGES("LastError", "s", last_error),

@@ -51,7 +51,8 @@ static ExitCode take(const CtlOptions *options, const char *why, Inhibition *i) 
                 return ctl_fail(EXIT_CODE_FAILED, "cannot keep the radio: %s", g_strerror(errno));
         radio = objects_get(target.objects, target.radio, IFACE_RADIO);
         i->transport = g_strdup(json_string(radio, "Transport"));
-        i->address = g_strdup(json_string(radio, "Address"));
+        i->address = g_strdup(*json_string(radio, "Port") ? json_string(radio, "Port")
+                                                          : json_string(radio, "Address"));
         return EXIT_CODE_OK;
 }
 

@@ -84,7 +84,11 @@ static char *device_text(JsonObject *radio) {
 }
 
 static char *link_text(JsonObject *radio) {
-        return g_strdup_printf("%s %s", json_string(radio, "Transport"), json_string(radio, "Address"));
+        const char *address = json_string(radio, "Address"), *port = json_string(radio, "Port");
+        bool other = *port && strcmp(port, address) != 0;
+
+        return g_strdup_printf("%s %s%s%s%s", json_string(radio, "Transport"), address, other ? " (" : "",
+                               other ? port : "", other ? ")" : "");
 }
 
 static char *lora_text(JsonObject *radio) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <syslog.h>
 
 #include "clock.h"
@@ -92,6 +93,10 @@ RadioState radio_state(const Radio *radio) {
 
 RadioReason radio_reason(const Radio *radio) {
         return radio->reason;
+}
+
+const char *radio_port(const Radio *radio) {
+        return radio->settings->transport == TRANSPORT_SERIAL ? radio->device : NULL;
 }
 
 void radio_sync_progress(const Radio *radio, unsigned *ret_done, unsigned *ret_total) {
@@ -426,7 +431,8 @@ static int radio_find_port(Radio *radio) {
                         return -ENODEV;
         }
 
-        radio->device = g_strdup(port ? port->device : path);
+        /* udev does not know a pseudo terminal. */
+        radio->device = port ? g_strdup(port->device) : realpath(path, NULL) ?: g_strdup(path);
         radio->port_id = g_strdup(port ? port->id : "");
         return 0;
 }

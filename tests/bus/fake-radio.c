@@ -265,6 +265,10 @@ RadioReason radio_reason(const Radio *radio) {
         return radio->reason;
 }
 
+const char *radio_port(const Radio *radio) {
+        return NULL;
+}
+
 void radio_sync_progress(const Radio *radio, unsigned *ret_done, unsigned *ret_total) {
         *ret_done = *ret_total = 0;
 }

@@ -177,7 +177,7 @@ START_TEST(state_changed) {
         ck_assert_int_gt(sd_bus_message_read(m, "s", &text), 0);
         ck_assert_str_eq(text, "org.meshcored1.Error.Timeout");
         ck_assert(fixture_has_signal(f, "PropertiesChanged " RADIO_PATH
-                                        " Radio LastError,LastErrorMessage,Reason,State"));
+                                        " Radio LastError,LastErrorMessage,Port,Reason,State"));
 }
 END_TEST
 

@@ -323,6 +323,20 @@ class Tests(Case):
         self.assertEqual(program.wait(), UNREACHABLE)
         self.bed.programs.remove(program)
 
+    def test_inhibit_serial(self):
+        """The device is told, not the link that leads there."""
+        link = self.path("radio")
+        client = self.client()
+        sim = self.bed.start_sim(pty=link)
+        self.bed.start_daemon({"sim": sim})
+        client.wait_for_state("ready")
+        self.assertEqual(client.get(RADIO, "Radio", "Port"), os.path.realpath(link))
+        program = self.follow("inhibit", "flash")
+        self.assertEqual(program.read_line(), os.path.realpath(link))
+        self.end(program)
+        client.wait_for_state("ready")
+        self.assertIn(f"serial {link} ({os.path.realpath(link)})\n", self.bed.ctl("status").stdout)
+
     def test_sync_progress(self):
         """Contacts and channels are counted while they are read, which nobody hears of when it is quick."""
         sim, client = self.start()
