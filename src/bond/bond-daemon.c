@@ -10,6 +10,7 @@
 #define PAIRING    NAME ".Pairing"
 #define RADIO      NAME ".Radio"
 #define ERROR_NAME NAME ".Error."
+#define FIND_USEC  (5 * USEC_PER_SEC)
 #define PAIR_USEC  (120 * USEC_PER_SEC)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
@@ -58,6 +59,17 @@ static void found_clear(Found *found) {
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Found, found_clear)
 
+/* On Bluetooth a radio goes by the name of its node with a prefix (wire reference 1.3), which people leave
+ * out. */
+static bool is_name(const char *name, const char *target) {
+        static const char prefix[] = "MeshCore-";
+
+        if (!name || !*name)
+                return false;
+        return strcmp(name, target) == 0 ||
+               (g_str_has_prefix(target, prefix) && strcmp(name, target + strlen(prefix)) == 0);
+}
+
 /* The interfaces of one object; > 0 when it is the radio. */
 static int read_object(sd_bus_message *m, const char *target, Found *ret) {
         static const char *const radio_names[] = {"Address", "State", "Name"};
@@ -87,7 +99,7 @@ static int read_object(sd_bus_message *m, const char *target, Found *ret) {
                 r = sd_bus_message_exit_container(m);
 
         match = r >= 0 && bond[0] && radio[0] &&
-                (g_ascii_strcasecmp(radio[0], target) == 0 || g_strcmp0(radio[2], target) == 0);
+                (g_ascii_strcasecmp(radio[0], target) == 0 || is_name(radio[2], target));
         if (match)
                 *ret = (Found){
                                 .path = g_strdup(path),
@@ -112,7 +124,7 @@ static int find(sd_bus *bus, const char *target, Found *ret) {
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(m, false);
         if (r >= 0)
-                r = sd_bus_call(bus, m, 0, NULL, &reply);
+                r = sd_bus_call(bus, m, FIND_USEC, NULL, &reply);
         if (r >= 0)
                 r = sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}");
         while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}")) > 0) {

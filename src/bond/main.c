@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <locale.h>
+#include <stdio.h>
 #include <syslog.h>
 
 #include "bond-tool.h"
@@ -88,7 +89,7 @@ int main(int argc, char **argv) {
         print_init(&options);
         if (options.mode != MODE_LIST && options.mode != MODE_SCAN) {
                 if (!options.json)
-                        print_line("meshcore-bond", "v" MESHCORED_VERSION);
+                        (void) puts("meshcore-bond v" MESHCORED_VERSION);
                 if (!options.no_daemon && daemon_try(&options, &code) > 0)
                         return (int) code;
         }
