@@ -41,6 +41,8 @@ void fake_reply_error(FakeBluez *fake, sd_bus_message *call, const char *error, 
 void fake_send(FakeBluez *fake, sd_bus_message *m);
 
 void fake_handle(FakeBluez *fake, sd_bus_message *call);
+/* Somebody left the real bus. */
+void fake_client_gone(FakeBluez *fake, const char *sender);
 FakeRadio *fake_find_radio(FakeBluez *fake, const char *path);
 FakeAdapter *fake_find_adapter(FakeBluez *fake, const char *path);
 

@@ -440,6 +440,7 @@ static void forget_all(FakeBluez *fake) {
         fake->running = false;
         g_ptr_array_set_size(fake->steps, 0);
         g_ptr_array_set_size(fake->agents, 0);
+        g_ptr_array_set_size(fake->sessions, 0);
         for (guint i = 0; i < fake->adapters->len; i++)
                 ((FakeAdapter *) fake->adapters->pdata[i])->n_discovering = 0;
         for (guint i = 0; i < fake->radios->len; i++)
@@ -492,6 +493,7 @@ static FakeBluez *new_fake(sd_event *event) {
                         .faults = g_ptr_array_new_with_free_func(fault_free),
                         .pending = g_ptr_array_new_with_free_func(message_free),
                         .agents = g_ptr_array_new_with_free_func(agent_free),
+                        .sessions = g_ptr_array_new_with_free_func(g_free),
                         .generation = 1,
                         .listener = -1,
                         .running = true,
@@ -506,6 +508,15 @@ FakeBluez *fake_bluez_new(sd_event *event) {
         return fake;
 }
 
+static int on_owner(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
+        const char *name, *from, *to;
+
+        OK(sd_bus_message_read(signal, "sss", &name, &from, &to));
+        if (*name == ':' && !*to)
+                fake_client_gone(userdata, name);
+        return 0;
+}
+
 static void connect_bus(FakeBluez *fake) {
         OK(sd_bus_new(&fake->bus));
         OK(sd_bus_set_address(fake->bus, fake->address));
@@ -513,6 +524,7 @@ static void connect_bus(FakeBluez *fake) {
         OK(sd_bus_negotiate_fds(fake->bus, true));
         OK(sd_bus_add_filter(fake->bus, &fake->filter, on_message, fake));
         OK(sd_bus_start(fake->bus));
+        OK(sd_bus_match_signal(fake->bus, NULL, DBUS, NULL, DBUS, "NameOwnerChanged", on_owner, fake));
         OK(sd_bus_request_name(fake->bus, BLUEZ, 0));
         OK(sd_bus_attach_event(fake->bus, fake->event, SD_EVENT_PRIORITY_NORMAL));
 }
@@ -536,6 +548,7 @@ FakeBluez *fake_bluez_free(FakeBluez *fake) {
         g_ptr_array_unref(fake->log);
         g_ptr_array_unref(fake->faults);
         g_ptr_array_unref(fake->agents);
+        g_ptr_array_unref(fake->sessions);
         g_free(fake->address);
         sd_event_unref(fake->event);
         g_free(fake);

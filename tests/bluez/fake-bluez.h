@@ -88,6 +88,7 @@ struct FakeBluez {
         sd_bus_slot *filter;
         unsigned generation; /* of bluetoothd: its unique name */
         GPtrArray *steps, *faults, *pending, *agents;
+        GPtrArray *sessions; /* of discovery, on a real bus: who began them, and where */
         unsigned n_connections;
 };
 

@@ -29,6 +29,10 @@ static void discover(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
                 fake_radio_discover(radio);
 }
 
+static char *name_session(const char *sender, const FakeAdapter *adapter) {
+        return g_strdup_printf("%s %s", sender, adapter->path);
+}
+
 static void start_discovery(FakeBluez *fake, FakeAdapter *adapter, sd_bus_message *call) {
         if (!adapter->powered) {
                 fake_reply_error(fake, call, FAKE_ERROR("NotReady"), "Resource Not Ready");
@@ -39,6 +43,9 @@ static void start_discovery(FakeBluez *fake, FakeAdapter *adapter, sd_bus_messag
         else {
                 if (adapter->n_discovering++ == 0)
                         fake_changed(fake, adapter->path, ADAPTER, "Discovering", "b", 1);
+                if (fake->real)
+                        g_ptr_array_add(fake->sessions,
+                                        name_session(sd_bus_message_get_sender(call), adapter));
                 fake_reply(fake, call, NULL);
         }
         for (guint i = 0; i < fake->radios->len; i++) {
@@ -49,13 +56,8 @@ static void start_discovery(FakeBluez *fake, FakeAdapter *adapter, sd_bus_messag
         }
 }
 
-static void stop_discovery(FakeBluez *fake, FakeAdapter *adapter, sd_bus_message *call) {
-        if (adapter->n_discovering == 0) {
-                fake_reply_error(fake, call, FAKE_ERROR("Failed"), "No discovery started");
-                return;
-        }
-        fake_reply(fake, call, NULL);
-        if (--adapter->n_discovering > 0)
+static void end_discovery(FakeBluez *fake, FakeAdapter *adapter) {
+        if (adapter->n_discovering == 0 || --adapter->n_discovering > 0)
                 return;
 
         fake_changed(fake, adapter->path, ADAPTER, "Discovering", "b", 0);
@@ -68,6 +70,26 @@ static void stop_discovery(FakeBluez *fake, FakeAdapter *adapter, sd_bus_message
                 fake_signal(fake, radio->path, PROPERTIES, "PropertiesChanged", "sa{sv}as", DEVICE, 0, 1,
                             "RSSI");
         }
+}
+
+static bool take_session(FakeBluez *fake, const char *sender, const FakeAdapter *adapter) {
+        g_autofree char *session = name_session(sender, adapter);
+        guint i;
+
+        if (!g_ptr_array_find_with_equal_func(fake->sessions, session, g_str_equal, &i))
+                return false;
+        g_ptr_array_remove_index(fake->sessions, i);
+        return true;
+}
+
+static void stop_discovery(FakeBluez *fake, FakeAdapter *adapter, sd_bus_message *call) {
+        if (adapter->n_discovering == 0 ||
+            (fake->real && !take_session(fake, sd_bus_message_get_sender(call), adapter))) {
+                fake_reply_error(fake, call, FAKE_ERROR("Failed"), "No discovery started");
+                return;
+        }
+        fake_reply(fake, call, NULL);
+        end_discovery(fake, adapter);
 }
 
 static void removed(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
@@ -161,6 +183,16 @@ static void agent_manager_call(FakeBluez *fake, const char *member, sd_bus_messa
                 fake_reply(fake, call, NULL);
         } else
                 fake_reply_error(fake, call, FAKE_ERROR("DoesNotExist"), "Does Not Exist");
+}
+
+/* What a client had goes with it. */
+void fake_client_gone(FakeBluez *fake, const char *sender) {
+        for (guint i = fake->agents->len; i > 0; i--)
+                if (g_strcmp0(((const FakeAgent *) fake->agents->pdata[i - 1])->sender, sender) == 0)
+                        g_ptr_array_remove_index(fake->agents, i - 1);
+        for (guint i = 0; i < fake->adapters->len; i++)
+                while (take_session(fake, sender, fake->adapters->pdata[i]))
+                        end_discovery(fake, fake->adapters->pdata[i]);
 }
 
 /* -- all --------------------------------------------------------------------------------------- */
