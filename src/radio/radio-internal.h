@@ -250,6 +250,9 @@ void fresh_read_slot(Fresh *fresh, unsigned slot);
 /* -- receive.c: from the radio's queue to the disk, design section 4 -- */
 Receive *receive_new(Radio *radio);
 Receive *receive_free(Receive *receive);
+/* Stores what could not be stored when it came. A channel message names only a slot, so this is due before
+ * the slots are read again. */
+int receive_catch_up(Receive *receive);
 /* The identity is known: from now on the queue may be popped. */
 void receive_start(Receive *receive);
 void receive_stop(Receive *receive);

@@ -155,7 +155,7 @@ static int receive_keep(Receive *rx, const Frame *frame, Slice raw) {
         return r;
 }
 
-/* Returns 0 when nothing waits any more. */
+/* Returns 0 when nothing waits any more that can be stored now. */
 static int receive_flush_held(Receive *rx) {
         Held *held;
 
@@ -163,6 +163,8 @@ static int receive_flush_held(Receive *rx) {
                 Slice raw;
                 int r;
 
+                if (!held->has_identity && !rx->started)
+                        return 0;
                 raw.data = g_bytes_get_data(held->frame, &raw.size);
                 r = manager_import_frame(rx->radio->manager,
                                          held->has_identity ? &held->identity
@@ -174,6 +176,14 @@ static int receive_flush_held(Receive *rx) {
         }
 
         return 0;
+}
+
+/* What is held came when the spool was full. */
+int receive_catch_up(Receive *rx) {
+        int r;
+
+        r = manager_import_spool(rx->radio->manager);
+        return r < 0 ? r : receive_flush_held(rx);
 }
 
 static void pop_done(Receive *rx, const SessionReply *reply) {
@@ -230,22 +240,15 @@ static void pop_reply(Session *session, const SessionReply *reply, void *userdat
 
 static void receive_pop(Receive *rx) {
         Radio *radio = rx->radio;
-        Store *store = manager_store(radio->manager);
         Command command;
         int r;
 
         if (!rx->started || !radio->session || radio->finish)
                 return;
 
-        r = receive_flush_held(rx);
-        if (r >= 0) {
-                r = store_check_room(store);
-                if (r == -EBUSY) {
-                        r = manager_import_spool(radio->manager);
-                        if (r >= 0)
-                                r = store_check_room(store);
-                }
-        }
+        r = receive_catch_up(rx);
+        if (r >= 0)
+                r = store_check_room(manager_store(radio->manager));
         if (r < 0) {
                 receive_pause(rx, r);
                 return;

@@ -185,6 +185,7 @@ static void self_reply(Session *session, const SessionReply *reply, void *userda
                 return;
         }
         radio->identity_confirmed = true;
+        (void) receive_catch_up(radio->receive); /* tried again, and told, before the first pop */
         radio_update_self(radio, reply->frame);
         sync_next(sync, SYNC_CLOCK);
 }

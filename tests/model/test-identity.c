@@ -375,6 +375,42 @@ START_TEST(duplicates_cut) {
 }
 END_TEST
 
+static Message *cut(Message *message) {
+        message->maybe_cut = true;
+        return message;
+}
+
+static Message *post_by(const PublicKey *room, uint8_t author, const char *text) {
+        Message *message = text_from(room, text, 30);
+
+        message->kind = MESSAGE_POST;
+        message->has_author_prefix = true;
+        memset(message->author_prefix, author, sizeof(message->author_prefix));
+        return message;
+}
+
+/* Beginning and time alone make no duplicate. */
+START_TEST(duplicates_cut_of_others) {
+        const PublicKey ann = key_of(1, 1), bob = key_of(2, 2);
+        Message *command = text_from(&ann, "a long text", 10);
+
+        duplicate_of(cut(text_from(&ann, "a long tex", 10)), RECEIVE_NEW);
+        duplicate_of(text_from(&bob, "a long text", 10), RECEIVE_NEW);
+        command->kind = MESSAGE_COMMAND;
+        duplicate_of(command, RECEIVE_NEW);
+        duplicate_of(text_from(&ann, "a long text", 10), RECEIVE_DUPLICATE);
+
+        duplicate_of(cut(text_to_channel(5, "Carl", "to a channe", 20)), RECEIVE_NEW);
+        duplicate_of(text_to_channel(6, "Carl", "to a channel", 20), RECEIVE_NEW);
+        duplicate_of(text_to_channel(5, "Dora", "to a channel", 20), RECEIVE_NEW);
+        duplicate_of(text_to_channel(5, "Carl", "to a channel", 20), RECEIVE_DUPLICATE);
+
+        duplicate_of(cut(post_by(&ann, 1, "a pos")), RECEIVE_NEW);
+        duplicate_of(post_by(&ann, 2, "a post"), RECEIVE_NEW);
+        duplicate_of(post_by(&ann, 1, "a post"), RECEIVE_DUPLICATE);
+}
+END_TEST
+
 static Message *data_of(MessageKind kind, const char *data, uint16_t type) {
         Message *message = text_to_channel(kind == MESSAGE_DATA ? 5 : 0, "", "", 0);
 
@@ -819,6 +855,7 @@ int main(void) {
         tcase_add_test(tc, channel_lifecycle);
         tcase_add_test(tc, duplicates);
         tcase_add_test(tc, duplicates_cut);
+        tcase_add_test(tc, duplicates_cut_of_others);
         tcase_add_test(tc, duplicates_data);
         tcase_add_test(tc, duplicates_per_identity);
         tcase_add_test(tc, unread_counts);

@@ -3,6 +3,7 @@
 /* Channels: their identity is the secret, and a message names only the slot
  * that it came in by. */
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,29 @@ START_TEST(queue_is_drained_before_the_secret_changes) {
 }
 END_TEST
 
+/* The frame waited in the spool, and names the slot only. */
+START_TEST(spool_is_imported_before_the_slots_are_read) {
+        g_autofree char *path = g_build_filename(f.dir, "store.db", NULL);
+        sqlite3 *db = NULL;
+        uint64_t old;
+
+        set(1, "Club", CHANNEL_SECRET_GIVEN, secret_a, OUTCOME_OK);
+        old = id_of(1);
+        ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        peer_queue_channel_text(f.peer, 1, 1, "Bob: from before");
+        fixture_until(&f, radio_reason(f.radio) == REASON_STORAGE_FULL);
+        radio_stop(f.radio);
+        ck_assert_int_eq(engine_set_channel(f.peer->engine, 1, "Other", secret_b), 0);
+        ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        radio_start(f.radio);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        ck_assert_uint_ne(id_of(1), old);
+        ck_assert_uint_eq(channel_of_text("from before"), old);
+}
+END_TEST
+
 /* A text for the channel that leaves must not go out by the next one's secret. */
 START_TEST(text_does_not_leak_into_the_next_channel) {
         ChannelFields fields = {.slot = 1, .name = "Other", .source = CHANNEL_SECRET_GIVEN};
@@ -229,6 +253,7 @@ int main(void) {
         tcase_add_test(tc, arguments_are_checked_before_the_radio_hears);
         tcase_add_test(tc, identity_stays_across_slots);
         tcase_add_test(tc, queue_is_drained_before_the_secret_changes);
+        tcase_add_test(tc, spool_is_imported_before_the_slots_are_read);
         tcase_add_test(tc, text_does_not_leak_into_the_next_channel);
         tcase_add_test(tc, answer_lost_reads_the_slot_again);
         tcase_add_test(tc, uri_there_and_back);
