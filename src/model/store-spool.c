@@ -142,7 +142,8 @@ static int write_full(int fd, const uint8_t *data, size_t size, off_t offset) {
         return 0;
 }
 
-/* Only what is missing at the end is written: what is there may be a record. */
+/* Only what is missing at the end is written: what is there may be a record. The size tells how far it came
+ * should this be cut short. */
 static int fill_file(Store *store, int fd) {
         g_autofree uint8_t *zeroes = NULL;
         struct stat st;
@@ -154,10 +155,6 @@ static int fill_file(Store *store, int fd) {
                 return -EINVAL;
         if (st.st_size >= SPOOL_SIZE)
                 return 0;
-
-        r = posix_fallocate(fd, 0, SPOOL_SIZE);
-        if (r != 0)
-                return -r;
 
         zeroes = g_malloc0(SPOOL_SIZE);
         r = write_full(fd, zeroes, (size_t) (SPOOL_SIZE - st.st_size), st.st_size);
@@ -303,17 +300,22 @@ static int erase_records(Store *store, const GArray *records, size_t n) {
         Spool *spool = &store->spool;
         int r = 0;
 
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = write_full(spool->fd, zeroes, SECTOR,
-                               (off_t) g_array_index(records, SpoolRecord, i).sector * SECTOR);
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                const unsigned sector = g_array_index(records, SpoolRecord, i).sector;
+
+                r = write_full(spool->fd, zeroes, SECTOR, (off_t) sector * SECTOR);
+                if (r < 0)
+                        break;
+                spool->used[sector] = false;
+                spool->n_used--;
+        }
+
+        /* What a failed sync brings back is a duplicate of what is in the store. */
         if (r >= 0 && fdatasync(spool->fd) < 0)
                 r = -errno;
         if (r < 0)
                 return log_error_errno(r, "Cannot empty the spool %s/%s", store->dir, SPOOL_FILE);
 
-        for (size_t i = 0; i < n; i++)
-                spool->used[g_array_index(records, SpoolRecord, i).sector] = false;
-        spool->n_used -= (unsigned) n;
         return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "macros.h"
 #include "radio-fixture.h"
+#include "store-internal.h"
 
 static Fixture f;
 
@@ -177,6 +178,16 @@ START_TEST(clock_is_set_only_when_ours_is_right) {
 }
 END_TEST
 
+static void push_message(Peer *peer, const char *text) {
+        uint8_t frame[64] = {RESP_CONTACT_MSG_RECV_V3, 20};
+        const PublicKey from = key_of(1);
+
+        memcpy(frame + 4, from.bytes, KEY_PREFIX_SIZE);
+        frame[10] = 0xFF;
+        memcpy(frame + 16, text, strlen(text));
+        peer_push(peer, frame, 16 + strlen(text));
+}
+
 /* -- storage ---------------------------------------------------------------------------------- */
 
 /* Another writer that does not end stands for a disk that takes nothing. */
@@ -206,21 +217,77 @@ START_TEST(storage_full_leaves_the_messages_in_the_radio) {
 }
 END_TEST
 
+/* As above, but the spool is full as well. */
+static sqlite3 *lock_disks(void) {
+        g_autofree char *path = g_build_filename(f.dir, "store.db", NULL);
+        const PublicKey *own = identity_key(radio_identity(f.radio));
+        sqlite3 *db = NULL;
+
+        (void) sqlite3_busy_timeout(f.store->db, 0);
+        ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        for (uint8_t n = 0; n < STORE_SPOOL_FRAMES; n++) {
+                const uint8_t frame[] = {99, n};
+
+                ck_assert_int_eq(store_spool_append(f.store, own, 1, (Slice){frame, sizeof(frame)}), 0);
+        }
+        return db;
+}
+
+static void unlock_disks(sqlite3 *db) {
+        ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+}
+
+START_TEST(what_no_disk_takes_waits_in_memory) {
+        const PublicKey key = key_of(1);
+        g_autoptr(Message) last = NULL;
+        sqlite3 *db = lock_disks();
+
+        /* Nothing is popped; what the radio sends all the same is held. */
+        peer_queue_text(f.peer, &key, 1, "left in the radio");
+        fixture_until(&f, radio_reason(f.radio) == REASON_STORAGE_FULL);
+        push_message(f.peer, "held");
+        for (unsigned n = 0; n < 4; n++)
+                fixture_turn(&f);
+        ck_assert_uint_eq(engine_queue_length(f.peer->engine), 1);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 0);
+
+        unlock_disks(db);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), STORE_SPOOL_FRAMES + 2);
+        last = fixture_message(&f, identity_last_message_id(radio_identity(f.radio)));
+        ck_assert_str_eq(last->text, "left in the radio");
+}
+END_TEST
+
+START_TEST(memory_has_an_end_too) {
+        sqlite3 *db = lock_disks();
+
+        for (unsigned n = 0; radio_state(f.radio) != RADIO_WAITING; n++) {
+                g_autofree char *text = g_strdup_printf("number %u", n);
+
+                ck_assert_uint_lt(n, 100);
+                push_message(f.peer, text);
+                fixture_turn(&f);
+        }
+        ck_assert_int_eq(radio_reason(f.radio), REASON_STORAGE_FULL);
+        unlock_disks(db);
+}
+END_TEST
+
+START_TEST(nobody_asked_for_it) {
+        push_message(f.peer, "came by itself");
+        fixture_until(&f, identity_unread(radio_identity(f.radio)) == 1);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SYNC_NEXT_MESSAGE), 0);
+}
+END_TEST
+
 /* -- the end ---------------------------------------------------------------------------------- */
 
 /* The pop came to the radio; what it gives out for it lies in the test's hands. */
 static bool keep_the_answer(Peer *peer, const uint8_t *frame, size_t size, void *userdata) {
         return frame[0] != CMD_SYNC_NEXT_MESSAGE;
-}
-
-static void push_message(Peer *peer, const char *text) {
-        uint8_t frame[64] = {RESP_CONTACT_MSG_RECV_V3, 20};
-        const PublicKey from = key_of(1);
-
-        memcpy(frame + 4, from.bytes, KEY_PREFIX_SIZE);
-        frame[10] = 0xFF;
-        memcpy(frame + 16, text, strlen(text));
-        peer_push(peer, frame, 16 + strlen(text));
 }
 
 static void begin_pop(void) {
@@ -434,6 +501,9 @@ int main(void) {
         tcase_add_test(tc, polled_now_and_then);
         tcase_add_test(tc, heard_is_written_now_and_then);
         tcase_add_test(tc, battery_is_polled_and_told_when_it_changes);
+        tcase_add_test(tc, what_no_disk_takes_waits_in_memory);
+        tcase_add_test(tc, memory_has_an_end_too);
+        tcase_add_test(tc, nobody_asked_for_it);
         tcase_add_test(tc, stop_waits_for_the_message_on_its_way);
         tcase_add_test(tc, stop_and_start_in_one);
         tcase_add_test(tc, stop_waits_not_for_ever);
