@@ -341,6 +341,40 @@ static bool give_one(Peer *peer, const uint8_t *frame, size_t size, void *userda
         return false;
 }
 
+START_TEST(drained_at_connect) {
+        const PublicKey key = key_of(1);
+
+        radio_stop(f.radio);
+        for (uint32_t n = 1; n <= 3; n++)
+                peer_queue_text(f.peer, &key, n, "hello");
+        radio_start(f.radio);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 3);
+}
+END_TEST
+
+/* "No more" crosses with the announcement of one that came behind it. */
+static bool cross(Peer *peer, const uint8_t *frame, size_t size, void *userdata) {
+        static const uint8_t waiting[] = {PUSH_MSG_WAITING}, none[] = {RESP_NO_MORE_MESSAGES};
+
+        if (frame[0] != CMD_SYNC_NEXT_MESSAGE)
+                return true;
+
+        peer->on_command = give_one;
+        peer_push(peer, waiting, sizeof(waiting));
+        peer_push(peer, none, sizeof(none));
+        return false;
+}
+
+START_TEST(announced_while_popping) {
+        static const uint8_t waiting[] = {PUSH_MSG_WAITING};
+
+        f.peer->on_command = cross;
+        peer_push(f.peer, waiting, sizeof(waiting));
+        fixture_until(&f, identity_unread(radio_identity(f.radio)) == 1);
+}
+END_TEST
+
 START_TEST(polled_now_and_then) {
         /* Shorter than a person could make it. */
         ((RadioSettings *) radio_settings(f.radio))->poll_usec = 20 * USEC_PER_MSEC;
@@ -498,6 +532,8 @@ int main(void) {
         tcase_add_test(tc, radio_ahead_is_said_and_left);
         tcase_add_test(tc, clock_is_set_only_when_ours_is_right);
         tcase_add_test(tc, storage_full_leaves_the_messages_in_the_radio);
+        tcase_add_test(tc, drained_at_connect);
+        tcase_add_test(tc, announced_while_popping);
         tcase_add_test(tc, polled_now_and_then);
         tcase_add_test(tc, heard_is_written_now_and_then);
         tcase_add_test(tc, battery_is_polled_and_told_when_it_changes);
