@@ -9,8 +9,11 @@
 
 #include "blank.h"
 #include "card.h"
+#include "cipher.h"
 #include "command.h"
+#include "derive.h"
 #include "frame.h"
+#include "framer.h"
 #include "hex.h"
 #include "lpp.h"
 #include "macros.h"
@@ -142,6 +145,16 @@ START_TEST(only_adverts_are_imported) {
 }
 END_TEST
 
+START_TEST(variables_have_a_name_and_a_value) {
+        Command command;
+
+        ck_assert_int_eq(command_set_custom_var(&command, "gps", "1"), 0);
+        ck_assert_int_eq(command_set_custom_var(&command, "", "1"), -EINVAL);
+        ck_assert_int_eq(command_set_custom_var(&command, "g:ps", "1"), -EINVAL);
+        ck_assert_int_eq(command_set_custom_var(&command, "gps", ""), -EINVAL);
+}
+END_TEST
+
 START_TEST(a_path_without_its_hashes_is_not_turned_round) {
         const Path path = path_from_length(3, 0);
         uint8_t reversed[PATH_SIZE_MAX] = {1, 2, 3};
@@ -217,6 +230,29 @@ START_TEST(nothing_is_blanked_where_nothing_is) {
         ck_assert_int_eq(line[13], 'x');
         ck_assert(frame_blank(line, sizeof(line), false));
         ck_assert_int_eq(line[13], '*');
+}
+END_TEST
+
+START_TEST(a_key_does_not_stay_in_the_buffer) {
+        static const uint8_t stream[] = {STREAM_MARKER_RADIO, 3, 0, 0xAB, 0xCD, 0xEF, STREAM_MARKER_RADIO, 9};
+        Framer framer;
+        Slice frame;
+
+        framer_init(&framer, FRAMER_STRICT, STREAM_MARKER_RADIO);
+        ck_assert_uint_eq(framer_push(&framer, stream, sizeof(stream)), sizeof(stream));
+        ck_assert_int_eq(framer_next(&framer, &frame), 1);
+        framer_forget(&framer);
+        ck_assert_ptr_null(memmem(framer.buffer, sizeof(framer.buffer), stream + 3, 3));
+        /* the next frame, which has begun, is whole */
+        ck_assert_int_eq(framer_next(&framer, &frame), 0);
+        ck_assert(framer_pending(&framer));
+        ck_assert_uint_eq(framer_push(&framer,
+                                      "\0"
+                                      "012345678",
+                                      10),
+                          10);
+        ck_assert_int_eq(framer_next(&framer, &frame), 1);
+        ck_assert_mem_eq(frame.data, "012345678", 9);
 }
 END_TEST
 
@@ -322,6 +358,80 @@ START_TEST(traces_cut_and_odd) {
         ck_assert_int_eq(trace.hash_size, 2);
         packet.payload_type = PAYLOAD_ACK;
         ck_assert_int_eq(trace_packet_decode(&packet, &trace), -EINVAL);
+}
+END_TEST
+
+/* A member of the channel seals it, so that the MAC is right; what is inside is whatever the key makes of it.
+ */
+static void seal(uint8_t type, uint8_t fill, uint8_t *payload, Packet *ret) {
+        uint8_t mac[CIPHER_HMAC_SIZE];
+
+        payload[0] = derive_channel_hash(public_channel_secret);
+        memset(payload + 3, fill, CIPHER_AES_BLOCK_SIZE);
+        cipher_hmac((Slice){public_channel_secret, SECRET_SIZE}, (Slice){payload + 3, CIPHER_AES_BLOCK_SIZE},
+                    mac);
+        memcpy(payload + 1, mac, 2);
+        *ret = (Packet){.payload_type = type, .payload = {payload, 3 + CIPHER_AES_BLOCK_SIZE}};
+}
+
+START_TEST(data_longer_than_what_holds_it) {
+        uint8_t payload[3 + CIPHER_AES_BLOCK_SIZE];
+        size_t good = 0, bad = 0;
+
+        for (unsigned fill = 0; fill < 256; fill++) {
+                ChannelContent content;
+                Packet packet;
+                int r;
+
+                seal(PAYLOAD_GRP_DATA, (uint8_t) fill, payload, &packet);
+                r = channel_open(&packet, public_channel_secret, &content);
+                ck_assert(r == 0 || r == -EBADMSG);
+                if (r < 0)
+                        bad++;
+                else {
+                        ck_assert_uint_le(content.data.size, CIPHER_AES_BLOCK_SIZE - 3);
+                        good++;
+                }
+                seal(PAYLOAD_GRP_TXT, (uint8_t) fill, payload, &packet);
+                ck_assert_int_eq(channel_open(&packet, public_channel_secret, &content), 0);
+                ck_assert_uint_le(content.text.size, CIPHER_AES_BLOCK_SIZE - 5);
+        }
+        ck_assert_uint_gt(good, 0);
+        ck_assert_uint_gt(bad, 0);
+}
+END_TEST
+
+START_TEST(strangers_show_their_key) {
+        uint8_t payload[1 + PUBLIC_KEY_SIZE + 2 + 1] = {0x11, 0x22};
+        Packet packet = {.payload_type = PAYLOAD_ANON_REQ, .payload = {payload, sizeof(payload)}};
+        PacketAddress address;
+
+        ck_assert_int_eq(packet_address(&packet, &address), 0);
+        ck_assert(address.has_dest && address.has_sender_key && address.has_mac && !address.has_src);
+        ck_assert_uint_eq(address.dest_hash, 0x11);
+        ck_assert_uint_eq(address.sender_key.bytes[0], 0x22);
+        ck_assert_uint_eq(address.cipher.size, 1);
+        packet.payload.size = 1 + PUBLIC_KEY_SIZE + 1;
+        ck_assert_int_eq(packet_address(&packet, &address), -EBADMSG);
+        packet.payload_type = PAYLOAD_RAW_CUSTOM;
+        ck_assert_int_eq(packet_address(&packet, &address), -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(the_hash_of_a_trace_knows_its_way) {
+        uint8_t payload[9] = {};
+        Packet packet = {.payload_type = PAYLOAD_TRACE, .payload = {payload, sizeof(payload)}};
+        uint8_t before[PACKET_HASH_SIZE], after[PACKET_HASH_SIZE];
+
+        packet_hash(&packet, before);
+        packet.path = path_from_length(1, 0);
+        packet_hash(&packet, after);
+        ck_assert_int_ne(memcmp(before, after, sizeof(before)), 0);
+        packet.payload_type = PAYLOAD_ACK;
+        packet_hash(&packet, before);
+        packet.path = path_from_length(2, 0);
+        packet_hash(&packet, after);
+        ck_assert_int_eq(memcmp(before, after, sizeof(before)), 0);
 }
 END_TEST
 
@@ -506,6 +616,18 @@ START_TEST(neighbours_that_no_length_explains) {
                                       &context, &reply),
                          0);
         ck_assert_uint_eq(reply.n_entries, 1);
+        /* five bytes, which nobody asks for but we could have */
+        ck_assert_int_eq(reply_decode(unhex("0100"
+                                            "0100"
+                                            "0102030405"
+                                            "01000000"
+                                            "05",
+                                            data, sizeof(data)),
+                                      &context, &reply),
+                         0);
+        ck_assert_uint_eq(reply.neighbours[0].prefix.size, 5);
+        ck_assert_int_eq(reply_decode((Slice){data, 14}, NULL, &reply), 0);
+        ck_assert_int_eq(reply.kind, REPLY_NONE);
 }
 END_TEST
 
@@ -550,6 +672,50 @@ START_TEST(guesses_at_what_is_nothing) {
         } cases[] = {
                         {"017401a0", REPLY_TELEMETRY},
                         {"0174", REPLY_NONE},
+                        {"017501a0", REPLY_NONE},
+                        {"017401a0"
+                         "02",
+                         REPLY_NONE}, /* cut in its second value */
+                        {"00f15365"
+                         "0374"
+                         "01a0"
+                         "01a0"
+                         "01a0",
+                         REPLY_MMA},
+                        {"00f15365"
+                         "0374"
+                         "01a0"
+                         "01a0"
+                         "01a0"
+                         "0001",
+                         REPLY_NONE},
+                        {"00f15365"
+                         "0374"
+                         "01a1"
+                         "01a2"
+                         "01a0",
+                         REPLY_NONE}, /* the mean is below the least */
+                        {"00f15365"
+                         "0374"
+                         "01a0"
+                         "01a1"
+                         "01a2",
+                         REPLY_NONE},
+                        {"010203040506"
+                         "03"
+                         "020304050607"
+                         "00",
+                         REPLY_ACCESS_LIST},
+                        {"ff0203040506"
+                         "03"
+                         "020304050607"
+                         "01",
+                         REPLY_NONE},
+                        {"000203040506"
+                         "03"
+                         "020304050607"
+                         "01",
+                         REPLY_NONE},
                         {"01ff01a0", REPLY_NONE}, /* no such type */
                         {"312e310a4e616d650a4f776e6572", REPLY_OWNER_INFO},
                         {"312e310a4e616d650a4f776e65727f", REPLY_NONE}, /* DEL is not in a text */
@@ -591,6 +757,7 @@ START_TEST(numbers_without_a_name) {
         ck_assert_str_eq(lpp_type_unit(250), "");
         ck_assert_str_eq(route_type_to_string(99), "unknown");
         ck_assert_str_eq(payload_type_to_string(99), "unknown");
+        ck_assert_str_eq(node_type_to_string(99), "unknown");
 }
 END_TEST
 
@@ -607,15 +774,20 @@ int main(void) {
                         &neighbours_queries_at_their_limits,
                         &anonymous_requests_go_along_known_paths,
                         &only_adverts_are_imported,
+                        &variables_have_a_name_and_a_value,
                         &a_path_without_its_hashes_is_not_turned_round,
                         &only_some_frames_are_messages,
                         &only_long_direct_texts_may_be_cut,
                         &zeroes_after_a_text_are_not_text,
                         &nothing_is_blanked_where_nothing_is,
+                        &a_key_does_not_stay_in_the_buffer,
                         &cards_at_their_limits,
                         &cards_that_cannot_be_are_not_printed,
                         &packets_cut_in_their_path,
                         &traces_cut_and_odd,
+                        &data_longer_than_what_holds_it,
+                        &strangers_show_their_key,
+                        &the_hash_of_a_trace_knows_its_way,
                         &adverts_cut_and_long,
                         &series_after_a_channel_zero,
                         &no_answer_overruns_its_table,
