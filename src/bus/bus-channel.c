@@ -58,7 +58,31 @@ static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        return bus_send_finish(&send, self, &to, text, call, error);
+        send.text = text;
+        return bus_send_finish(&send, self, &to, call, error);
+}
+
+static int method_send_data(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusChannel *found = userdata;
+        BusRadio *self = found->radio;
+        Recipient to = {.channel = found->channel};
+        uint16_t type;
+        BusSend send;
+        Slice data;
+        int r;
+
+        r = sd_bus_message_read(call, "q", &type);
+        if (r >= 0)
+                r = sd_bus_message_read_array(call, 'y', (const void **) &data.data, &data.size);
+        if (r < 0)
+                return bus_error_arguments(error, r);
+        r = bus_send_begin(self->bus, &send, call, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        send.data_type = type;
+        send.data = data;
+        return bus_send_finish(&send, self, &to, call, error);
 }
 
 static int method_get_secret(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -123,6 +147,9 @@ const sd_bus_vtable bus_channel_vtable[] = {
                 CHANGES("MaxTextBytes", "u", max_text),
                 SD_BUS_METHOD_WITH_ARGS("SendText", SD_BUS_ARGS("s", text, "a{sv}", options),
                                         SD_BUS_RESULT("o", message), method_send_text,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("SendData", SD_BUS_ARGS("q", type, "ay", data, "a{sv}", options),
+                                        SD_BUS_RESULT("o", message), method_send_data,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("GetSecret", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", secret),
                                         method_get_secret,

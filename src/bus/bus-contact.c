@@ -122,7 +122,8 @@ static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        return bus_send_finish(&send, self, &to, text, call, error);
+        send.text = text;
+        return bus_send_finish(&send, self, &to, call, error);
 }
 
 static int method_update(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -244,6 +245,11 @@ const sd_bus_vtable bus_contact_vtable[] = {
                 SD_BUS_METHOD_WITH_ARGS("SetPath", SD_BUS_ARGS("aay", path), SD_BUS_NO_RESULT,
                                         method_set_path, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("ResetPath", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reset_path,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("GetAdvertPath", SD_BUS_NO_ARGS,
+                                        SD_BUS_RESULT("t", heard, "aay", path), bus_method_get_advert_path,
+                                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Refresh", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_refresh,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("DiscoverPath", SD_BUS_ARGS("a{sv}", options),
                                         SD_BUS_RESULT("aay", out, "aay", in), bus_method_discover_path,

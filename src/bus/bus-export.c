@@ -201,6 +201,8 @@ int bus_radio_export(BusRadio *self) {
         if (r >= 0)
                 r = add_interface(self, BUS_MONITOR, bus_monitor_vtable);
         if (r >= 0)
+                r = add_interface(self, BUS_MONITOR, bus_mesh_vtable);
+        if (r >= 0)
                 r = add_children(self, "contact", BUS_CONTACT, bus_contact_vtable, find_contact,
                                  enumerate_contacts);
         if (r >= 0)

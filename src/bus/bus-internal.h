@@ -172,6 +172,7 @@ extern const sd_bus_vtable bus_contacts_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_channels_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_messages_vtable[]; /* BusRadio */
 extern const sd_bus_vtable bus_monitor_vtable[];  /* BusRadio */
+extern const sd_bus_vtable bus_mesh_vtable[];     /* the rest of it */
 extern const sd_bus_vtable bus_contact_vtable[];  /* BusContact */
 extern const sd_bus_vtable bus_node_vtable[];     /* BusContact */
 extern const sd_bus_vtable bus_channel_vtable[];  /* BusChannel */
@@ -189,6 +190,8 @@ void bus_emit_identity_changed(BusRadio *self, const PublicKey *from, const Publ
 void bus_emit_advert_heard(BusRadio *self, const Contact *contact, bool stored);
 void bus_emit_full(BusRadio *self);
 void bus_emit_node_result(BusRadio *self, const PublicKey *key, const NodeAnswer *answer);
+void bus_emit_data(BusRadio *self, const HeardData *data);
+void bus_emit_trace(BusRadio *self, const NodeAnswer *answer);
 void bus_node_changed(BusRadio *self, const PublicKey *key, unsigned what); /* NodeChange */
 void bus_emit_pending_removed(BusRadio *self, const Contact *contact);
 void bus_emit_received(BusRadio *self, const Message *message);
@@ -341,6 +344,12 @@ int bus_requests_export(Bus *bus);
 void bus_requests_detach(Bus *bus);
 int bus_method_discover_path(sd_bus_message *call, void *userdata, sd_bus_error *error); /* BusContact */
 
+/* -- bus-mesh.c ---------------------------------------------------------------- */
+
+int bus_method_get_advert_path(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_method_has_connection(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_method_refresh(sd_bus_message *call, void *userdata, sd_bus_error *error);
+
 /* -- bus-list.c ---------------------------------------------------------------- */
 
 int bus_method_list(sd_bus_message *call, void *userdata, sd_bus_error *error);
@@ -491,11 +500,14 @@ int bus_export_card(BusRadio *self, const PublicKey *key, sd_bus_message *call, 
 typedef struct BusSend {
         SendOptions options;
         BusWait wait;
+        const char *text; /* NULL: a datagram, the next two */
+        uint16_t data_type;
+        Slice data;
 } BusSend;
 
 /* Reads the options of a SendText from call and authorises it; as bus_authorize(). Strings are
  * borrowed from the call. */
 int bus_send_begin(Bus *bus, BusSend *ret, sd_bus_message *call, sd_bus_error *error);
-/* Sends, and replies now or later. */
-int bus_send_finish(const BusSend *send, BusRadio *self, const Recipient *to, const char *text,
-                    sd_bus_message *call, sd_bus_error *error);
+/* Sends text or data of send, and replies now or later. */
+int bus_send_finish(const BusSend *send, BusRadio *self, const Recipient *to, sd_bus_message *call,
+                    sd_bus_error *error);

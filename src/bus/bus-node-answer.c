@@ -131,7 +131,7 @@ int bus_append_node_result(sd_bus_message *m, const BusRadio *radio, const NodeA
         return r;
 }
 
-static int append_hops(sd_bus_message *m, const PathHop *hops, size_t n) {
+int bus_append_hops(sd_bus_message *m, const PathHop *hops, size_t n) {
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "ay");
@@ -159,8 +159,8 @@ static int append_reply(sd_bus_message *m, const BusRadio *radio, const NodeAnsw
                 bytes = g_bytes_get_data(value->bytes, &size);
                 return sd_bus_message_append_array(m, 'y', bytes, size);
         case NODE_OPERATION_PATH:
-                r = append_hops(m, answer->out, answer->n_out);
-                return r < 0 ? r : append_hops(m, answer->in, answer->n_in);
+                r = bus_append_hops(m, answer->out, answer->n_out);
+                return r < 0 ? r : bus_append_hops(m, answer->in, answer->n_in);
         default:
                 return answer->list ? bus_append_node_list(m, radio, answer)
                                     : bus_append_node_record(m, radio, answer);

@@ -288,6 +288,8 @@ const sd_bus_vtable bus_node_vtable[] = {
                 SD_BUS_METHOD_WITH_ARGS("GetBasic", SD_BUS_ARGS("a{sv}", options),
                                         SD_BUS_RESULT("a{sv}", basic), method_get_basic,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("HasConnection", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", connected),
+                                        bus_method_has_connection, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("Command", SD_BUS_ARGS("s", command, "a{sv}", options),
                                         SD_BUS_RESULT("s", answer), method_command,
                                         SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),

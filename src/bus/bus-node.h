@@ -27,5 +27,6 @@ void bus_reply_node(sd_bus_message *call, const BusRadio *radio, const NodeAnswe
 /* NULL: empty. */
 int bus_append_node_record(sd_bus_message *m, const BusRadio *radio, const NodeAnswer *answer);
 int bus_append_node_list(sd_bus_message *m, const BusRadio *radio, const NodeAnswer *answer);
+int bus_append_hops(sd_bus_message *m, const PathHop *hops, size_t n);
 /* Of a signal: the record, and the list under List. */
 int bus_append_node_result(sd_bus_message *m, const BusRadio *radio, const NodeAnswer *answer);

@@ -8,6 +8,21 @@
 /* The part of the Radio interface that does something or asks for something:
  * restarts, adverts, statistics, telemetry, keys. */
 
+/* -- air time ---------------------------------------------------------------------------- */
+
+#define AIRTIME_GETTER(name, type, field)                                      \
+        BUS_GETTER(name) {                                                     \
+                RadioAirtime airtime;                                          \
+                                                                               \
+                radio_airtime(((const BusRadio *) userdata)->radio, &airtime); \
+                return sd_bus_message_append(reply, type, airtime.field);      \
+        }
+
+AIRTIME_GETTER(airtime_budget, "t", budget_usec)
+AIRTIME_GETTER(airtime_used, "t", used_usec)
+AIRTIME_GETTER(airtime_refill, "d", refill)
+AIRTIME_GETTER(airtime_next, "t", next_usec)
+
 /* -- adverts and restarts -------------------------------------------------------------- */
 
 static int method_advertise(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -337,6 +352,11 @@ static int method_import_key(sd_bus_message *call, void *userdata, sd_bus_error 
 
 const sd_bus_vtable bus_radio_tools_vtable[] = {
                 SD_BUS_VTABLE_START(0),
+                /* They change as time goes by, which is nobody's signal. */
+                BUS_PROPERTY("AirtimeBudgetUSec", "t", airtime_budget, 0),
+                BUS_PROPERTY("AirtimeUsedUSec", "t", airtime_used, 0),
+                BUS_PROPERTY("AirtimeRefill", "d", airtime_refill, 0),
+                BUS_PROPERTY("AirtimeNextUSec", "t", airtime_next, 0),
                 SD_BUS_METHOD_WITH_ARGS("Advertise", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
                                         method_advertise, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("Reboot", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reboot,

@@ -356,7 +356,8 @@ static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *
         } else if (radio_find_recipient(self->radio, recipient, &to, &outcome) != OUTCOME_OK)
                 return bus_error_outcome(error, &outcome);
 
-        return bus_send_finish(&send, self, &to, text, call, error);
+        send.text = text;
+        return bus_send_finish(&send, self, &to, call, error);
 }
 
 #define CHANGES(name, type, getter) BUS_PROPERTY(name, type, getter, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)

@@ -243,7 +243,9 @@ int bus_request_begin(BusRadio *radio, sd_bus_message *call, NodeQuery *query, c
                         .operation = query->operation,
                         .path = path,
                         .radio = g_strdup(radio->path),
-                        .target = bus_path_contact(radio, &query->key),
+                        .target = node_operation_is_general(query->operation)
+                                                  ? g_strdup(radio->path)
+                                                  : bus_path_contact(radio, &query->key),
                         .uid = uid,
                         .started_usec = clock_realtime_usec(),
         };

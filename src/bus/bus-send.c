@@ -64,8 +64,10 @@ int bus_send_begin(Bus *bus, BusSend *ret, sd_bus_message *call, sd_bus_error *e
         return 1;
 }
 
-int bus_send_finish(const BusSend *send, BusRadio *self, const Recipient *to, const char *text,
-                    sd_bus_message *call, sd_bus_error *error) {
+int bus_send_finish(const BusSend *send, BusRadio *self, const Recipient *to, sd_bus_message *call,
+                    sd_bus_error *error) {
+        Radio *radio = self->radio;
+        OutcomeCode code;
         g_autoptr(BusCaller) caller = NULL;
         g_autoptr(Message) message = NULL;
         g_auto(Outcome) outcome = {};
@@ -84,7 +86,10 @@ int bus_send_finish(const BusSend *send, BusRadio *self, const Recipient *to, co
                         return r;
         }
 
-        if (radio_send_text(self->radio, to, text, &send->options, &id, &outcome) != OUTCOME_OK)
+        code = send->text ? radio_send_text(radio, to, send->text, &send->options, &id, &outcome)
+                          : radio_send_data(radio, to->channel, send->data_type, send->data, &send->options,
+                                            &id, &outcome);
+        if (code != OUTCOME_OK)
                 return bus_error_outcome(error, &outcome);
 
         if (caller)

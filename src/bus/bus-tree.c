@@ -476,6 +476,20 @@ static void on_node_answered(Radio *radio, const PublicKey *key, const NodeAnswe
                 bus_emit_node_result(self, key, answer);
 }
 
+static void on_data_heard(Radio *radio, const HeardData *data, void *userdata) {
+        BusRadio *self = bus_find_radio(userdata, radio);
+
+        if (self)
+                bus_emit_data(self, data);
+}
+
+static void on_trace_heard(Radio *radio, const NodeAnswer *answer, void *userdata) {
+        BusRadio *self = bus_find_radio(userdata, radio);
+
+        if (self)
+                bus_emit_trace(self, answer);
+}
+
 static void on_unknown_frame(Radio *radio, uint8_t code, Slice rest, void *userdata) {
         BusRadio *self = bus_find_radio(userdata, radio);
 
@@ -496,4 +510,6 @@ const RadioObserver bus_radio_observer = {
                 .node_changed = on_node_changed,
                 .node_answered = on_node_answered,
                 .unknown_frame = on_unknown_frame,
+                .data_heard = on_data_heard,
+                .trace_heard = on_trace_heard,
 };

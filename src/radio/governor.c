@@ -23,6 +23,8 @@ static double share(const Radio *radio) {
 }
 
 uint64_t governor_wait(const Radio *radio, AirtimeRank rank, size_t size) {
+        if (size == 0)
+                return 0;
         return airtime_wait(&radio->airtime, share(radio), rank, airtime_of(&radio->info, size),
                             clock_boottime_usec());
 }

@@ -26,6 +26,10 @@ const char *node_operation_to_string(NodeOperation operation) {
         return operation >= 0 && operation < _NODE_OPERATION_MAX ? names[operation] : NULL;
 }
 
+bool node_operation_is_general(NodeOperation operation) {
+        return operation == NODE_OPERATION_TRACE || operation == NODE_OPERATION_DISCOVER;
+}
+
 const char *node_request_state_to_string(NodeRequestState state) {
         static const char *const names[_NODE_REQUEST_STATE_MAX] = {
                         [NODE_REQUEST_QUEUED] = "queued",

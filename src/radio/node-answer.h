@@ -33,6 +33,9 @@ typedef enum NodeOperation {
 /* "login" … "discover". */
 const char *node_operation_to_string(NodeOperation operation);
 
+/* Asks the mesh around, and no contact. */
+bool node_operation_is_general(NodeOperation operation);
+
 typedef enum NodeValueKind {
         NODE_VALUE_BOOL,
         NODE_VALUE_UINT, /* 32 bits */

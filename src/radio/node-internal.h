@@ -101,8 +101,6 @@ void job_send(Job *job);
 void job_restore(Job *job);
 /* Has no part in the firmware's single slot. */
 bool node_operation_is_apart(NodeOperation operation);
-/* Asks no contact. */
-bool node_operation_is_general(NodeOperation operation);
 /* Bytes on air of what it sends next; 0: nothing. */
 size_t job_packet_size(const Job *job);
 OutcomeCode job_check(Radio *radio, const NodeQuery *query, Outcome *ret_outcome);

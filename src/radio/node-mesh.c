@@ -17,10 +17,6 @@
 #define PACKET_HEAD    2
 #define ANON_EXTRA     (PUBLIC_KEY_SIZE - 1) /* the whole key instead of its hash */
 
-bool node_operation_is_general(NodeOperation operation) {
-        return operation == NODE_OPERATION_TRACE || operation == NODE_OPERATION_DISCOVER;
-}
-
 bool node_operation_is_apart(NodeOperation operation) {
         return operation == NODE_OPERATION_COMMAND || node_operation_is_general(operation);
 }

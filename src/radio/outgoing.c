@@ -248,7 +248,9 @@ static bool outgoing_begin_attempt(Delivery *d, Outgoing *o, uint32_t timestamp,
 
 static void outgoing_transmit_channel(Delivery *d, Outgoing *o, const Message *m) {
         Channel *channel = identity_get_channel(delivery_identity(d), m->channel);
-        uint32_t timestamp = m->sender_timestamp ?: delivery_timestamp(d);
+        /* A datagram has no time of its own. */
+        uint32_t timestamp = m->kind == MESSAGE_DATA ? 0 : m->sender_timestamp ?: delivery_timestamp(d);
+        const Path flood = {.length = PATH_LEN_NONE};
         Command command;
         int r;
 
@@ -259,9 +261,17 @@ static void outgoing_transmit_channel(Delivery *d, Outgoing *o, const Message *m
         if (channel->slot == d->radio->changing_slot)
                 return; /* woken up when it is known what the slot holds */
 
-        r = command_send_channel_text(&command, (uint8_t) channel->slot, timestamp, m->text);
+        if (m->kind == MESSAGE_DATA)
+                r = command_send_channel_data(&command, (uint8_t) channel->slot, &flood, m->data_type,
+                                              (Slice){m->data, m->data_size});
+        else
+                r = command_send_channel_text(&command, (uint8_t) channel->slot, timestamp, m->text);
+        if (r >= 0)
+                r = command_check_size(&command, d->radio->info.level);
         if (r < 0) {
-                outgoing_fail(d, o, "the radio cannot take this text");
+                outgoing_fail(d, o,
+                              m->kind == MESSAGE_DATA ? "the radio cannot take this datagram"
+                                                      : "the radio cannot take this text");
                 return;
         }
         o->uncertain = true;

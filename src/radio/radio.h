@@ -237,6 +237,10 @@ typedef struct SendOptions {
 OutcomeCode radio_send_text(Radio *radio, const Recipient *to, const char *text, const SendOptions *options,
                             uint64_t *ret_id, Outcome *ret_outcome);
 
+/* The same for a datagram of this type, not 0, on a channel. Firmware 1.15. */
+OutcomeCode radio_send_data(Radio *radio, Channel *channel, uint16_t type, Slice data,
+                            const SendOptions *options, uint64_t *ret_id, Outcome *ret_outcome);
+
 /* Most bytes of text that fit: to a contact, or to a channel after the radio's name. */
 uint32_t radio_max_text(Radio *radio, const Recipient *to);
 

@@ -11,6 +11,7 @@
 #define PREFIX_DIGITS_MIN 8 /* design, section 3 */
 #define CANDIDATES_MAX    5 /* named in an error */
 #define OUTBOX_PER_UID    1000u
+#define DATA_LEVEL        11
 
 /* -- recipients ---------------------------------------------------------------- */
 
@@ -151,40 +152,37 @@ static OutcomeCode check_recipient(Radio *radio, const Recipient *to, Outcome *r
         return OUTCOME_OK;
 }
 
-OutcomeCode radio_send_text(Radio *radio, const Recipient *to, const char *text, const SendOptions *options,
-                            uint64_t *ret_id, Outcome *ret_outcome) {
-        g_autoptr(Message) m = NULL;
-        OutcomeCode code;
-        int r;
-
-        code = check_recipient(radio, to, ret_outcome);
-        if (code == OUTCOME_OK)
-                code = check_text(radio, to, text, ret_outcome);
-        if (code != OUTCOME_OK)
-                return code;
+static OutcomeCode check_options(Radio *radio, const SendOptions *options, Outcome *ret) {
         if (!options->queue && radio->state != RADIO_READY)
-                return outcome_set(ret_outcome, OUTCOME_NOT_CONNECTED,
-                                   "radio %s is %s (%s), and Queue is false", radio_id(radio),
-                                   radio_state_to_string(radio->state),
+                return outcome_set(ret, OUTCOME_NOT_CONNECTED, "radio %s is %s (%s), and Queue is false",
+                                   radio_id(radio), radio_state_to_string(radio->state),
                                    radio_reason_to_string(radio->reason));
         if (options->expires_usec > 0 && options->expires_usec <= clock_realtime_usec())
-                return outcome_set(ret_outcome, OUTCOME_INVALID_ARGUMENTS, "ExpiresUSec has passed already");
+                return outcome_set(ret, OUTCOME_INVALID_ARGUMENTS, "ExpiresUSec has passed already");
 
         if (delivery_count(radio->delivery, options->uid) >= OUTBOX_PER_UID &&
             !(options->token && identity_has_token(radio->identity, options->uid, options->token)))
-                return outcome_set(ret_outcome, OUTCOME_IN_PROGRESS,
+                return outcome_set(ret, OUTCOME_IN_PROGRESS,
                                    "%u messages of yours are on their way already: wait for some of them, or "
                                    "cancel them",
                                    OUTBOX_PER_UID);
+        return OUTCOME_OK;
+}
 
-        m = message_new();
-        m->kind = MESSAGE_TEXT;
+/* m has what is to be sent. */
+static OutcomeCode queue_message(Radio *radio, const Recipient *to, Message *m, const SendOptions *options,
+                                 uint64_t *ret_id, Outcome *ret_outcome) {
+        OutcomeCode code;
+        int r;
+
+        code = check_options(radio, options, ret_outcome);
+        if (code != OUTCOME_OK)
+                return code;
+
         m->state = MESSAGE_QUEUED;
         m->timestamp_usec = clock_realtime_usec();
         m->read = true;
         m->expires_usec = options->expires_usec;
-        g_free(m->text);
-        m->text = g_strdup(text);
         if (to->channel)
                 m->channel = to->channel->id;
         else {
@@ -204,6 +202,52 @@ OutcomeCode radio_send_text(Radio *radio, const Recipient *to, const char *text,
         if (r == 0)
                 delivery_add(radio->delivery, m->id, options->uid);
         return OUTCOME_OK;
+}
+
+OutcomeCode radio_send_text(Radio *radio, const Recipient *to, const char *text, const SendOptions *options,
+                            uint64_t *ret_id, Outcome *ret_outcome) {
+        g_autoptr(Message) m = NULL;
+        OutcomeCode code;
+
+        code = check_recipient(radio, to, ret_outcome);
+        if (code == OUTCOME_OK)
+                code = check_text(radio, to, text, ret_outcome);
+        if (code != OUTCOME_OK)
+                return code;
+
+        m = message_new();
+        m->kind = MESSAGE_TEXT;
+        g_free(m->text);
+        m->text = g_strdup(text);
+        return queue_message(radio, to, m, options, ret_id, ret_outcome);
+}
+
+OutcomeCode radio_send_data(Radio *radio, Channel *channel, uint16_t type, Slice data,
+                            const SendOptions *options, uint64_t *ret_id, Outcome *ret_outcome) {
+        const Recipient to = {.channel = channel};
+        g_autoptr(Message) m = NULL;
+        OutcomeCode code;
+
+        code = check_recipient(radio, &to, ret_outcome);
+        if (code != OUTCOME_OK)
+                return code;
+        if (type == 0)
+                return outcome_set(ret_outcome, OUTCOME_INVALID_ARGUMENTS,
+                                   "the type is from 1 to 65535; those from 65280 on are for trials");
+        if (data.size > CHANNEL_DATA_SIZE_MAX)
+                return outcome_set(ret_outcome, OUTCOME_INVALID_ARGUMENTS,
+                                   "the data has %zu bytes; there can be %d", data.size,
+                                   CHANNEL_DATA_SIZE_MAX);
+        if (radio->info.level > 0 && radio->info.level < DATA_LEVEL)
+                return outcome_set(ret_outcome, OUTCOME_NOT_SUPPORTED,
+                                   "datagrams take firmware 1.15 or newer");
+
+        m = message_new();
+        m->kind = MESSAGE_DATA;
+        m->data = g_memdup2(data.data, data.size);
+        m->data_size = data.size;
+        m->data_type = type;
+        return queue_message(radio, &to, m, options, ret_id, ret_outcome);
 }
 
 static OutcomeCode get_own_message(Radio *radio, uint64_t id, Message **ret, Outcome *ret_outcome) {
@@ -257,5 +301,8 @@ OutcomeCode radio_resend_message(Radio *radio, uint64_t id, const SendOptions *o
         if (!to.channel && !to.contact)
                 return outcome_set(ret_outcome, OUTCOME_NOT_FOUND, "its recipient is not known any more");
 
+        if (m->kind == MESSAGE_DATA)
+                return radio_send_data(radio, to.channel, m->data_type, (Slice){m->data, m->data_size},
+                                       options, ret_id, ret_outcome);
         return radio_send_text(radio, &to, m->text, options, ret_id, ret_outcome);
 }

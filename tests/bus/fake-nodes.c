@@ -8,6 +8,7 @@ struct NodeRequest {
         Radio *radio;
         NodeQuery query;
         char *text;
+        uint8_t *data;
         node_done_t done;
         void *userdata;
         bool cancelled, running;
@@ -17,6 +18,7 @@ static NodeState state = {.permissions = "none"};
 
 static void request_free(NodeRequest *request) {
         g_free(request->text);
+        g_free(request->data);
         g_free(request);
 }
 
@@ -27,6 +29,7 @@ NodeRequest *radio_request_node(Radio *radio, const NodeQuery *query, node_done_
                         .radio = radio,
                         .query = *query,
                         .text = g_strdup(query->text),
+                        .data = g_memdup2(query->data.data, query->data.size),
                         .done = done,
                         .userdata = userdata,
         };
@@ -62,6 +65,7 @@ const NodeQuery *fake_radio_node_query(Radio *radio) {
         NodeRequest *request = g_queue_peek_head(&radio->node_requests);
 
         request->query.text = request->text;
+        request->query.data.data = request->data;
         return &request->query;
 }
 

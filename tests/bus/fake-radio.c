@@ -402,6 +402,23 @@ uint32_t radio_max_text(Radio *radio, const Recipient *to) {
         return radio->info.max_text_bytes - (to->channel ? (uint32_t) strlen(radio->info.name) + 2 : 0);
 }
 
+OutcomeCode radio_send_data(Radio *radio, Channel *channel, uint16_t type, Slice data,
+                            const SendOptions *options, uint64_t *ret_id, Outcome *ret_outcome) {
+        g_autoptr(Message) m = message_new();
+        int r;
+
+        m->kind = MESSAGE_DATA;
+        m->channel = channel->id;
+        m->data = g_memdup2(data.data, data.size);
+        m->data_size = data.size;
+        m->data_type = type;
+        r = identity_queue(radio->identity, m, options->uid, options->token);
+        if (r < 0)
+                return outcome_set_errno(ret_outcome, r, "cannot store the message");
+        *ret_id = m->id;
+        return OUTCOME_OK;
+}
+
 OutcomeCode radio_send_text(Radio *radio, const Recipient *to, const char *text, const SendOptions *options,
                             uint64_t *ret_id, Outcome *ret_outcome) {
         g_autoptr(Message) message = NULL;

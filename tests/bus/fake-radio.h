@@ -63,5 +63,9 @@ bool fake_radio_is_watched(Radio *radio, bool frames);
 void fake_radio_tell_record(Radio *radio, bool frames, const char *record);
 void fake_radio_tell_unknown(Radio *radio, uint8_t code, const void *data, size_t size);
 
+/* What others sent to whoever listens, and a trace that nobody waits for. */
+void fake_radio_hear_data(Radio *radio, bool control, const void *data, size_t size);
+void fake_radio_hear_trace(Radio *radio, const NodeAnswer *answer);
+
 /* A text on its way. */
 void fake_radio_move_message(Radio *radio, uint64_t id, MessageState state, const char *error);
