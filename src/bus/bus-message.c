@@ -24,6 +24,7 @@ void bus_queue_message(BusRadio *self, const Message *message, MessageChange wha
                         {MESSAGE_CHANGED_ROUND_TRIP, "RoundTripUSec"},
                         {MESSAGE_CHANGED_UNCERTAIN, "Uncertain"},
                         {MESSAGE_CHANGED_ERROR, "Error"},
+                        {MESSAGE_CHANGED_REPEATS, "Repeats"},
         };
         g_autofree char *path = NULL;
 
@@ -137,6 +138,7 @@ const sd_bus_vtable bus_message_vtable[] = {
                 CHANGES("Uncertain", "b"),
                 FIXED("ExpiresUSec", "t"),
                 CHANGES("Error", "s"),
+                CHANGES("Repeats", "aaay"),
                 SD_BUS_METHOD_WITH_ARGS("MarkRead", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_mark_read,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("Resend", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", message), method_resend,

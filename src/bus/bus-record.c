@@ -143,6 +143,27 @@ static int append_error(sd_bus_message *m, const BusRadio *self, const Message *
         return sd_bus_message_append(m, "s", bus_text(message->error ?: ""));
 }
 
+static int append_repeat(sd_bus_message *m, const MessageRepeat *repeat) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "ay");
+        for (size_t i = 0; i < repeat->n_hops && r >= 0; i++)
+                r = sd_bus_message_append_array(m, 'y', repeat->hashes + i * repeat->hash_size,
+                                                repeat->hash_size);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_repeats(sd_bus_message *m, const BusRadio *self, const Message *message) {
+        MessageRepeat repeat;
+        size_t offset = 0;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "aay");
+        while (r >= 0 && message_next_repeat(message, &offset, &repeat))
+                r = append_repeat(m, &repeat);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static const struct {
         const char *name, *type;
         int (*append)(sd_bus_message *m, const BusRadio *self, const Message *message);
@@ -168,6 +189,7 @@ static const struct {
                 {"Uncertain", "b", append_uncertain},
                 {"ExpiresUSec", "t", append_expires},
                 {"Error", "s", append_error},
+                {"Repeats", "aaay", append_repeats},
 };
 
 int bus_record_append_field(sd_bus_message *m, const BusRadio *self, const Message *message,

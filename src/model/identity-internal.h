@@ -57,6 +57,7 @@ struct Identity {
 
         uint64_t unread;
         uint64_t last_id;
+        GHashTable *repeats; /* id of a message → GByteArray that is not written */
 
         /* The write under way. */
         GPtrArray *events;

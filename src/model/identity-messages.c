@@ -27,6 +27,17 @@ static void resolve_peer(Identity *identity, Message *message) {
         }
 }
 
+/* What the store does not know, or not yet. */
+static void complete_message(Identity *identity, Message *message) {
+        GByteArray *repeats = g_hash_table_lookup(identity->repeats, &message->id);
+
+        resolve_peer(identity, message);
+        if (repeats) {
+                g_clear_pointer(&message->repeats, g_byte_array_unref);
+                message->repeats = g_byte_array_ref(repeats);
+        }
+}
+
 /* A whole conversation that is marked as read changes its count once. */
 static bool is_counted(Identity *identity, const Contact *contact, const Channel *channel) {
         for (guint i = 0; i < identity->events->len; i++) {
@@ -245,7 +256,7 @@ static void add_change_event(Identity *identity, Message *message, MessageChange
                 identity_count_unread(identity, message, message->read ? -1 : 1);
 
         /* Last: the counts go by what is stored. */
-        resolve_peer(identity, message);
+        complete_message(identity, message);
 }
 
 static int save_attempt(Identity *identity, const Message *message, const MessageUpdate *update) {
@@ -296,6 +307,22 @@ int identity_update_message(Identity *identity, uint64_t id, const MessageUpdate
                 r = update_message(identity, &message, update);
 
         return identity_write_end(identity, r);
+}
+
+int identity_add_repeat(Identity *identity, uint64_t id, const MessageRepeat *repeat) {
+        g_autoptr(Message) message = identity_get_message(identity, id);
+
+        if (!message)
+                return -ENOENT;
+        if (!message_add_repeat(message, repeat))
+                return 0;
+
+        g_hash_table_replace(identity->repeats, g_memdup2(&id, sizeof(id)),
+                             g_byte_array_ref(message->repeats));
+        if (identity->observer && identity->observer->message_changed)
+                identity->observer->message_changed(identity, message, MESSAGE_CHANGED_REPEATS,
+                                                    identity->observer_userdata);
+        return 1;
 }
 
 static int mark_one_read(Identity *identity, uint64_t id) {
@@ -406,7 +433,7 @@ Message *identity_get_message(Identity *identity, uint64_t id) {
             store_get_message(identity->store, identity->record.row, id, &message) <= 0)
                 return NULL;
 
-        resolve_peer(identity, message);
+        complete_message(identity, message);
         return g_steal_pointer(&message);
 }
 
@@ -440,7 +467,7 @@ int identity_search_messages(Identity *identity, const MessageFilter *filter, ui
                 return r;
 
         for (guint i = 0; i < list->len; i++)
-                resolve_peer(identity, list->pdata[i]);
+                complete_message(identity, list->pdata[i]);
 
         *ret_next = next;
         *ret = g_steal_pointer(&list);

@@ -117,6 +117,21 @@ static int save_heard(Identity *identity) {
         return 0;
 }
 
+static int save_repeats(Identity *identity) {
+        GHashTableIter iter;
+        gpointer id, repeats;
+        int r;
+
+        g_hash_table_iter_init(&iter, identity->repeats);
+        while (g_hash_table_iter_next(&iter, &id, &repeats)) {
+                r = store_save_repeats(identity->store, *(const uint64_t *) id, repeats);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
 static int finish_write(Identity *identity, int r) {
         int k;
 
@@ -176,7 +191,7 @@ void identity_rollback(Identity *identity) {
 }
 
 bool identity_needs_flush(const Identity *identity) {
-        return g_hash_table_size(identity->heard) > 0;
+        return g_hash_table_size(identity->heard) > 0 || g_hash_table_size(identity->repeats) > 0;
 }
 
 int identity_flush(Identity *identity) {
@@ -189,7 +204,13 @@ int identity_flush(Identity *identity) {
         if (r < 0)
                 return r;
 
-        return finish_write(identity, save_heard(identity));
+        r = save_heard(identity);
+        if (r >= 0)
+                r = save_repeats(identity);
+        r = finish_write(identity, r);
+        if (r >= 0)
+                g_hash_table_remove_all(identity->repeats);
+        return r;
 }
 
 /* -- loading ------------------------------------------------------------------ */
@@ -307,6 +328,7 @@ static void on_history_lost(void *userdata) {
         identity->record.contacts_since = 0;
         identity->record.contacts_radio_count = 0;
         forget_unread(identity);
+        g_hash_table_remove_all(identity->repeats);
 
         /* If it fails, the next write tries again; the failure is logged. */
         (void) save_from_memory(identity);
@@ -330,6 +352,8 @@ static Identity *identity_new(Store *store, const PublicKey *key) {
         identity->contact_limit = IDENTITY_CONTACTS_DEFAULT;
         identity->events = identity_new_events();
         identity->written_heard = g_ptr_array_new();
+        identity->repeats = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                                  (GDestroyNotify) (void (*)(void)) g_byte_array_unref);
         return identity;
 }
 
@@ -350,6 +374,7 @@ Identity *identity_free(Identity *identity) {
 
         g_hash_table_foreach(identity->prefixes, free_lists, NULL);
         g_hash_table_unref(identity->prefixes);
+        g_hash_table_unref(identity->repeats);
         g_hash_table_iter_init(&iter, identity->contacts);
         while (g_hash_table_iter_next(&iter, NULL, &value))
                 (void) contact_free(value);

@@ -144,6 +144,10 @@ typedef struct MessageUpdate {
  * identity_last_timestamp(). */
 int identity_update_message(Identity *identity, uint64_t id, const MessageUpdate *update);
 
+/* Our channel text was heard again on this way. Kept in memory, told to the observer, written by
+ * identity_flush(). Returns 1, 0 when that is known already or there are too many, or -ENOENT. */
+int identity_add_repeat(Identity *identity, uint64_t id, const MessageRepeat *repeat);
+
 /* The message any of whose attempts expects this acknowledgement, newest first, within 7 days; 0: none. */
 uint64_t identity_find_ack(Identity *identity, const uint8_t ack[4]);
 

@@ -61,6 +61,8 @@ Message *message_copy(const Message *message) {
         copy->text = g_strdup(message->text);
         copy->data = g_memdup2(message->data, message->data_size);
         copy->error = g_strdup(message->error);
+        if (message->repeats)
+                copy->repeats = g_byte_array_ref(message->repeats);
         return copy;
 }
 
@@ -72,6 +74,57 @@ Message *message_free(Message *message) {
         g_free(message->text);
         g_free(message->data);
         g_free(message->error);
+        g_clear_pointer(&message->repeats, g_byte_array_unref);
         g_free(message);
         return NULL;
+}
+
+/* Each as the number of its hops, the size of a hash, and the hashes. The bytes may come from a damaged
+ * store. */
+bool message_next_repeat(const Message *message, size_t *offset, MessageRepeat *ret) {
+        const GByteArray *all = message->repeats;
+        MessageRepeat repeat;
+
+        if (!all || *offset + 2 > all->len)
+                return false;
+
+        repeat.n_hops = all->data[*offset];
+        repeat.hash_size = all->data[*offset + 1];
+        repeat.hashes = all->data + *offset + 2;
+        if (repeat.n_hops * repeat.hash_size > all->len - *offset - 2)
+                return false;
+
+        *offset += 2 + repeat.n_hops * repeat.hash_size;
+        *ret = repeat;
+        return true;
+}
+
+bool message_add_repeat(Message *message, const MessageRepeat *repeat) {
+        const size_t size = repeat->n_hops * repeat->hash_size;
+        const uint8_t head[] = {(uint8_t) repeat->n_hops, (uint8_t) repeat->hash_size};
+        size_t n = 0, offset = 0;
+        MessageRepeat known;
+        GByteArray *all;
+
+        if (repeat->n_hops == 0 || repeat->hash_size == 0 || repeat->hash_size > 3 ||
+            size > MESSAGE_REPEAT_SIZE_MAX)
+                return false;
+        while (message_next_repeat(message, &offset, &known)) {
+                if (known.n_hops == repeat->n_hops && known.hash_size == repeat->hash_size &&
+                    memcmp(known.hashes, repeat->hashes, size) == 0)
+                        return false;
+                n++;
+        }
+        if (n >= MESSAGE_REPEATS_MAX)
+                return false;
+
+        /* Copies of the message share the old ones. */
+        all = g_byte_array_new();
+        if (message->repeats)
+                g_byte_array_append(all, message->repeats->data, (guint) offset);
+        g_byte_array_append(all, head, sizeof(head));
+        g_byte_array_append(all, repeat->hashes, (guint) size);
+        g_clear_pointer(&message->repeats, g_byte_array_unref);
+        message->repeats = all;
+        return true;
 }

@@ -78,12 +78,28 @@ typedef struct Message {
         bool uncertain;           /* sent, but nobody knows whether it went on air */
         uint64_t expires_usec;    /* CLOCK_REALTIME; 0: never */
         char *error;              /* why failed, for people; NULL otherwise */
+        GByteArray *repeats;      /* for message_next_repeat(); NULL: none */
 } Message;
 
 Message *message_new(void);
 Message *message_copy(const Message *message);
 Message *message_free(Message *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
+
+/* A way on which an own channel text was heard again: the nodes that passed it on. */
+typedef struct MessageRepeat {
+        size_t n_hops;
+        size_t hash_size;      /* 1 to 3 */
+        const uint8_t *hashes; /* n_hops * hash_size; borrowed */
+} MessageRepeat;
+
+#define MESSAGE_REPEATS_MAX     32 /* what comes after that is not kept */
+#define MESSAGE_REPEAT_SIZE_MAX 64 /* bytes of hashes */
+
+/* Returns whether it was not known, is well formed, and there was room. */
+bool message_add_repeat(Message *message, const MessageRepeat *repeat);
+/* Begins with *offset 0; false at the end. */
+bool message_next_repeat(const Message *message, size_t *offset, MessageRepeat *ret);
 
 typedef enum MessageChange {
         MESSAGE_CHANGED_STATE = 1 << 0,
@@ -93,4 +109,5 @@ typedef enum MessageChange {
         MESSAGE_CHANGED_ROUND_TRIP = 1 << 4,
         MESSAGE_CHANGED_UNCERTAIN = 1 << 5,
         MESSAGE_CHANGED_ERROR = 1 << 6,
+        MESSAGE_CHANGED_REPEATS = 1 << 7, /* not for MessageUpdate */
 } MessageChange;

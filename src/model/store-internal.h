@@ -205,6 +205,8 @@ int store_add_message(Store *store, int64_t identity, const Message *message, in
 int store_get_message(Store *store, int64_t identity, uint64_t id, Message **ret);
 /* What may change of it. */
 int store_save_message(Store *store, const Message *message);
+/* Of an own channel text; a message that is gone is passed over. */
+int store_save_repeats(Store *store, uint64_t id, const GByteArray *repeats);
 int store_delete_message(Store *store, uint64_t id);
 
 int store_add_attempt(Store *store, uint64_t message, unsigned number, const uint8_t ack[4]);
@@ -239,5 +241,6 @@ int store_load_unread(Store *store, int64_t identity, store_unread_t take, void 
 #define STORE_MESSAGE_COLUMNS                                                                         \
         "id, kind, state, peer_prefix, peer, channel, author, author_prefix, text, data, data_type, " \
         "sender_timestamp, timestamp_usec, snr_x4, path_len, maybe_cut, duplicates, read, attempts, " \
-        "round_trip_usec, uncertain, expires_usec, error"
+        "round_trip_usec, uncertain, expires_usec, error, repeats"
+#define STORE_MESSAGE_N_COLUMNS 24
 Message *store_message_from_row(Query *query);

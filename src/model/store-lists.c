@@ -11,7 +11,7 @@
         "(?5 < 0 OR state = ?5) AND (?6 < 0 OR kind = ?6) AND (?7 = 0 OR (state = 7) = (?7 = 1))" \
         " AND (?8 = 0 OR timestamp_usec >= ?8) AND (?9 = 0 OR timestamp_usec < ?9)"               \
         " AND (?10 IS NULL OR instr(lower(text), lower(?10)) > 0)"
-#define MATCHES_COLUMN     23
+#define MATCHES_COLUMN     STORE_MESSAGE_N_COLUMNS /* the one after them */
 #define IN_PEER            "peer_prefix = ?2 AND channel = 0 AND (peer IS NULL OR peer = ?3)"
 #define IN_CHANNEL         "peer_prefix IS NULL AND channel = ?2"
 #define FROM(match, where) "SELECT " STORE_MESSAGE_COLUMNS ", " match " FROM message INDEXED BY " where

@@ -54,6 +54,12 @@ Message *store_message_from_row(Query *query) {
         message->expires_usec = (uint64_t) query_int(query, 21);
         if (!query_is_null(query, 22))
                 message->error = query_text(query, 22);
+        if (!query_is_null(query, 23)) {
+                Slice repeats = query_slice(query, 23);
+
+                message->repeats = g_byte_array_new();
+                g_byte_array_append(message->repeats, repeats.data, (guint) repeats.size);
+        }
         return message;
 }
 
@@ -262,6 +268,14 @@ int store_save_message(Store *store, const Message *message) {
         query_bind_int(&query, message->uncertain);
         query_bind_text(&query, message->error);
         query_bind_int(&query, (int64_t) message->id);
+        return query_run(&query);
+}
+
+int store_save_repeats(Store *store, uint64_t id, const GByteArray *repeats) {
+        g_auto(Query) query = query_begin(store, "UPDATE message SET repeats = ? WHERE id = ?");
+
+        query_bind_blob(&query, repeats->data, repeats->len);
+        query_bind_int(&query, (int64_t) id);
         return query_run(&query);
 }
 

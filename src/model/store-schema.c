@@ -212,10 +212,13 @@ static const char step_2[] =
                 "CREATE TRIGGER message_deleted_unread AFTER DELETE ON message WHEN OLD.read = 0 "
                 "BEGIN" LESS_UNREAD "END;";
 
+static const char step_3[] = "ALTER TABLE message ADD COLUMN repeats BLOB;"; /* NULL: none */
+
 const char *const store_schema_steps[] = {
                 step_0,
                 step_1,
                 step_2,
+                step_3,
 };
 
 const int store_schema_version = ELEMENTSOF(store_schema_steps);

@@ -209,6 +209,25 @@ void delivery_confirmed(Delivery *d, const uint8_t ack[4], uint32_t round_trip_m
         delivery_wake(d);
 }
 
+void delivery_heard(Delivery *d, uint64_t id) {
+        const MessageUpdate update = {.set = MESSAGE_CHANGED_UNCERTAIN};
+        Outgoing *o = delivery_find(d, id);
+        g_autoptr(Message) m = NULL;
+        int r;
+
+        if (o) {
+                o->uncertain = false;
+                return;
+        }
+
+        m = identity_get_message(delivery_identity(d), id);
+        if (!m || !m->uncertain)
+                return;
+        r = identity_update_message(delivery_identity(d), id, &update);
+        if (r < 0)
+                radio_log(d->radio, LOG_WARNING, r, "cannot store that message %" PRIu64 " went on air", id);
+}
+
 unsigned delivery_count(Delivery *d, uint32_t uid) {
         unsigned n = 0;
 

@@ -275,7 +275,11 @@ static void outgoing_transmit_channel(Delivery *d, Outgoing *o, const Message *m
                 return;
         }
         o->uncertain = true;
-        if (outgoing_begin_attempt(d, o, timestamp, NULL) && !delivery_call(d, o, &command, send_reply))
+        if (!outgoing_begin_attempt(d, o, timestamp, NULL))
+                return;
+        if (delivery_call(d, o, &command, send_reply))
+                repeats_listen(d->radio->repeats, o->id, m->channel, timestamp);
+        else
                 outgoing_put_back(d, o);
 }
 

@@ -20,6 +20,7 @@ typedef struct Fresh Fresh;
 typedef struct Receive Receive;
 typedef struct Delivery Delivery;
 typedef struct Hotplug Hotplug;
+typedef struct Repeats Repeats;
 typedef struct Requests Requests;
 typedef struct Inhibitions Inhibitions;
 typedef struct Nodes Nodes;
@@ -85,6 +86,7 @@ struct Radio {
         Receive *receive;
         Delivery *delivery;
         Requests *requests;
+        Repeats *repeats;
         Nodes *nodes;
         GQueue pings; /* refused ones, to be told at the next turn */
 
@@ -297,7 +299,18 @@ bool delivery_waits_for(Delivery *delivery, const PublicKey *peer);
 void delivery_path_displaced(Delivery *delivery, const PublicKey *peer);
 /* No further tries. */
 OutcomeCode delivery_cancel(Delivery *delivery, uint64_t id, Outcome *ret_outcome);
+/* A channel text came back to us: it did go on air. */
+void delivery_heard(Delivery *delivery, uint64_t id);
 void delivery_confirmed(Delivery *delivery, const uint8_t ack[4], uint32_t round_trip_ms);
+
+/* -- repeats.c: our channel texts, passed on by others -- */
+Repeats *repeats_new(Radio *radio);
+Repeats *repeats_free(Repeats *repeats);
+void repeats_unload(Repeats *repeats);
+/* From now on for a while: this text is about to go out. */
+void repeats_listen(Repeats *repeats, uint64_t id, uint64_t channel, uint32_t timestamp);
+/* Any packet that was heard. */
+void repeats_packet(Repeats *repeats, const Packet *packet);
 
 /* -- node-queue.c, node-run.c: what is asked of other nodes -- */
 Nodes *nodes_new(Radio *radio);

@@ -197,6 +197,7 @@ static void radio_unload_identity(Radio *radio) {
                 o->identity_unloading(radio, userdata);
         nodes_unload(radio->nodes);
         delivery_unload(radio->delivery);
+        repeats_unload(radio->repeats);
         radio_flush_now(radio);
         radio->pending = pending_free(radio->pending);
         radio->identity = identity_free(radio->identity);
@@ -278,9 +279,11 @@ static void session_unsolicited(Session *session, const Frame *frame, Slice raw,
         else if (frame->kind == FRAME_SEND_CONFIRMED)
                 delivery_confirmed(radio->delivery, frame->send_confirmed.ack,
                                    frame->send_confirmed.round_trip_ms);
-        else if (frame->kind == FRAME_RX_LOG)
+        else if (frame->kind == FRAME_RX_LOG) {
+                if (frame->rx_log.has_packet)
+                        repeats_packet(radio->repeats, &frame->rx_log.packet);
                 monitor_packet(radio, frame);
-        else if (frame->kind == FRAME_UNKNOWN)
+        } else if (frame->kind == FRAME_UNKNOWN)
                 monitor_unknown_frame(radio, frame);
         else if (!nodes_frame(radio->nodes, frame)) {
                 nodes_tell_heard(radio->nodes, frame);
@@ -713,6 +716,7 @@ Radio *radio_new(Manager *manager, RadioSettings *settings) {
         radio->receive = receive_new(radio);
         radio->delivery = delivery_new(radio);
         radio->requests = requests_new(radio);
+        radio->repeats = repeats_new(radio);
         radio->nodes = nodes_new(radio);
         radio->changing_slot = -1;
         radio_init_bond(radio);
@@ -737,6 +741,7 @@ Radio *radio_free(Radio *radio) {
         fresh_free(radio->fresh);
         receive_free(radio->receive);
         delivery_free(radio->delivery);
+        repeats_free(radio->repeats);
         radio_settings_free(radio->settings);
         g_free(radio->info.name);
         g_free(radio->info.model);

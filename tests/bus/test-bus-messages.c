@@ -21,6 +21,29 @@ static char *contact_path(uint8_t first) {
         return g_strdup_printf(RADIO_PATH "/contact/%s", key_to_text(&key).text);
 }
 
+/* Bytes as digits, and lists of lists of them in brackets. */
+static void dump_bytes(sd_bus_message *m, const char *type, GString *text) {
+        if (strcmp(type, "ay") == 0) {
+                const uint8_t *data;
+                size_t size;
+
+                ck_assert_int_ge(sd_bus_message_read_array(m, 'y', (const void **) &data, &size), 0);
+                for (size_t i = 0; i < size; i++)
+                        g_string_append_printf(text, "%02x", data[i]);
+                return;
+        }
+
+        ck_assert(g_str_has_prefix(type, "aa"));
+        ck_assert_int_ge(sd_bus_message_enter_container(m, 'a', type + 1), 0);
+        g_string_append_c(text, '[');
+        while (sd_bus_message_at_end(m, false) == 0) {
+                dump_bytes(m, type + 1, text);
+                g_string_append_c(text, ' ');
+        }
+        g_string_append_c(text, ']');
+        ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
+}
+
 /* An a{sv} as text, one key a line, in its order. */
 static char *dump_record(sd_bus_message *m) {
         GString *text = g_string_new(NULL);
@@ -68,15 +91,11 @@ static char *dump_record(sd_bus_message *m) {
                         ck_assert_int_gt(sd_bus_message_read_basic(m, 'y', &v), 0);
                         g_string_append_printf(text, "%u", v.y);
                         break;
-                default: {
-                        const uint8_t *data;
-                        size_t size;
-
-                        ck_assert_str_eq(type, "ay");
-                        ck_assert_int_ge(sd_bus_message_read_array(m, 'y', (const void **) &data, &size), 0);
-                        for (size_t i = 0; i < size; i++)
-                                g_string_append_printf(text, "%02x", data[i]);
-                }
+                case 'a':
+                        dump_bytes(m, type, text);
+                        break;
+                default:
+                        ck_abort_msg("%s", type);
                 }
                 ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
                 ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
@@ -137,6 +156,44 @@ START_TEST(received_comes_first) {
         ck_assert_ptr_nonnull(strstr(record, "Hops y 2\n"));
         ck_assert_ptr_nonnull(strstr(record, "PeerPrefix s 020304050607\n"));
         ck_assert_ptr_nonnull(strstr(record, "State s received\n"));
+}
+END_TEST
+
+/* Who passed a text on: told as it comes, and the same in the object and in the list, before anything is
+ * written. */
+START_TEST(repeats) {
+        g_autoptr(Fixture) f = fixture_new();
+        const MessageRepeat one = {2, 1, (const uint8_t *) "\xa1\xb2"}, two = {1, 3, (const uint8_t *) "abc"};
+        g_autofree char *path = NULL, *record = NULL, *changed = NULL, *listed = NULL;
+        g_autoptr(Message) message = message_new();
+        g_autoptr(sd_bus_message) all = NULL, list = NULL;
+
+        fixture_add_channel(f, 3, "#test", 7);
+        message->channel = identity_get_slot(fixture_identity(f), 3)->id;
+        ck_assert_int_eq(identity_queue(fixture_identity(f), message, 0, NULL), 0);
+        path = message_path(message->id);
+        fixture_run(f);
+        fixture_clear_signals(f);
+
+        ck_assert_int_eq(identity_add_repeat(fixture_identity(f), message->id, &one), 1);
+        ck_assert_int_eq(identity_add_repeat(fixture_identity(f), message->id, &one), 0);
+        ck_assert_int_eq(identity_add_repeat(fixture_identity(f), message->id, &two), 1);
+        ck_assert_int_eq(identity_add_repeat(fixture_identity(f), message->id + 1, &two), -ENOENT);
+        fixture_run(f);
+        changed = g_strdup_printf("PropertiesChanged %s Message Repeats", path);
+        ck_assert_uint_eq(fixture_count_signals(f, changed), 1);
+        ck_assert_uint_eq(fixture_signals(f)->len, 1);
+
+        all = fixture_call(f, path, PROPERTIES, "GetAll", "s", BUS_MESSAGE);
+        record = dump_record(all);
+        ck_assert_ptr_nonnull(strstr(record, "Repeats aaay [[a1 b2 ] [616263 ] ]\n"));
+
+        list = fixture_call(f, RADIO_PATH, BUS_MESSAGES, "List", "a{sv}tua{sv}", 0, (uint64_t) 0, 10, 0);
+        ck_assert_int_gt(sd_bus_message_enter_container(list, 'a', "(oa{sv})"), 0);
+        ck_assert_int_gt(sd_bus_message_enter_container(list, 'r', "oa{sv}"), 0);
+        ck_assert_int_gt(sd_bus_message_skip(list, "o"), 0);
+        listed = dump_record(list);
+        ck_assert_str_eq(listed, record);
 }
 END_TEST
 
@@ -489,6 +546,7 @@ int main(void) {
 
         tcase_set_timeout(tcase, 30);
         tcase_add_test(tcase, received_comes_first);
+        tcase_add_test(tcase, repeats);
         tcase_add_test(tcase, conversations);
         tcase_add_test(tcase, channel_leaves_its_slot);
         tcase_add_test(tcase, data_and_unknown_values);
