@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""interface-to-man.py XML OUTPUT: a manual page in section 5 of one D-Bus interface, from the comments of its XML file."""
+"""interface-to-man.py XML OUTPUT: a manual page in section 5 of one D-Bus interface, from the comments of its XML file.
+The text is that of the file, and so is the licence of the page."""
 
 import re
 import sys
@@ -49,7 +50,16 @@ class Page:
         self.interface = root.find("interface")
         self.name = self.interface.get("name")
         self.lines = []
+        self.licence = self.read_licence(path)
         self.intro = self.comment_before(root, self.interface)
+
+    @staticmethod
+    def read_licence(path):
+        with open(path, encoding="utf-8") as file:
+            found = re.search(r"SPDX-License-Identifier: (\S+)", file.readline())
+        if not found:
+            sys.exit(f"{path}: no licence in the first line")
+        return found[1]
 
     @staticmethod
     def comment_before(parent, element):
@@ -112,7 +122,7 @@ class Page:
     def text(self):
         short = re.search(r"@short_description: *(.+)", self.intro)
         paragraphs = comment_parts(re.sub(r"@short_description:.*", "", self.intro))[1]
-        self.add(".\\\" SPDX-License-Identifier: GPL-3.0-or-later", ".\\\" Made from the interface's XML file.",
+        self.add(f".\\\" SPDX-License-Identifier: {self.licence}", ".\\\" Made from the interface's XML file.",
                  ".Dd November 20, 2026", f".Dt {self.name.upper()} 5", ".Os", ".Sh NAME", f".Nm {self.name}",
                  f".Nd {words((short[1] if short else 'D-Bus interface').strip().rstrip('.'))}", ".Sh DESCRIPTION")  # fmt: skip
         for i, text in enumerate(paragraphs):

@@ -258,7 +258,7 @@ static ExitCode run_set_params(const CtlOptions *options, const Args *args) {
 static const VerbOption params_options[] = {
                 {"frequency", 'f', "F", "150 to 2500 MHz, in whole kHz", WORD_ANY, NULL},
                 {"bandwidth", 'b', "F", "7 to 500 kHz", WORD_CHOICE, "62.5kHz 125kHz 250kHz 500kHz"},
-                {"spreading-factor", 's', "N", "5 to 12", WORD_CHOICE, "7 8 9 10 11 12"},
+                {"spreading-factor", 's', "N", "5 to 12", WORD_CHOICE, "5 6 7 8 9 10 11 12"},
                 {"coding-rate", 'c', "N", "5 to 8, meaning 4/5 to 4/8", WORD_CHOICE, "5 6 7 8"},
                 {"repeat", 0, "YES", "also repeat packets of others, where that is allowed", WORD_CHOICE,
                  "yes no"},

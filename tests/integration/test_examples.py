@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs in data/examples, each run as its first lines say."""
+"""The programs in data/examples, each run as its first lines say, and what the documents show."""
 
 import os
 import re
+import select
+import shlex
+import signal
 import stat
 import subprocess
+import time
 
 from gi.repository import Gio, GLib
 
 from fixture import IFACE, OBJECT_MANAGER, ROOT, Case, contact_path, radio_path
-from programs import Program
+from programs import Program, find_program
 
-EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "examples")
-TRANSCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "transcripts")
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+EXAMPLES = os.path.join(TOP, "data", "examples")
+TRANSCRIPTS = os.path.join(TOP, "tests", "data", "transcripts")
+
+MESH = """[Radio]
+Channels=Public;#test
+[Node Alice]
+"""
 
 PAIRING = """<node>
   <interface name="org.freedesktop.DBus.ObjectManager">
@@ -218,3 +228,94 @@ class Tests(Case):
         stats = client.call(radio_path("sim"), "Radio", "GetStats", "(s)", "packets")
         self.assertRegex(text, rf"    packets\.Sent = (uint32 )?{stats['Sent']}\n")
         self.assertRegex(text, r"    sensor\.Quantity = 'voltage'")
+
+    # -- documents -------------------------------------------------------------
+
+    def start_home(self):
+        """The bus of the test as the system bus, and a radio as in the documents."""
+        client = self.client()
+        scenario = os.path.join(self.bed.directory, "scenario")
+        with open(scenario, "w", encoding="utf-8") as file:
+            file.write(MESH)
+        sim = self.bed.start_sim(arguments=("--scenario", scenario, "--speed", "100"))
+        self.bed.start_daemon({"home": sim})
+        client.wait_for_state("ready", radio="home")
+        return sim, client
+
+    def system_environment(self):
+        address = self.bed.bus.address
+        env = {**self.bed.environment(), "DBUS_SYSTEM_BUS_ADDRESS": address, "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}
+        env["PATH"] = os.path.dirname(find_program("meshcorectl")) + os.pathsep + env["PATH"]
+        return env
+
+    def run_line(self, line):
+        result = subprocess.run(
+            ["/bin/sh", "-c", line], env=self.system_environment(), stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+        self.assertEqual((result.returncode, result.stderr), (0, ""), line)
+        return result.stdout
+
+    def watch_line(self, line):
+        """One that goes on for ever."""
+        argv = shlex.split(line)
+        program = Program(os.path.basename(argv[0]), argv, self.bed.directory, self.system_environment())
+        self.bed.programs.append(program)
+        return program
+
+    def stop_line(self, program):
+        program.process.send_signal(signal.SIGINT)
+        program.wait()
+        self.bed.programs.remove(program)
+
+    def test_readme(self):
+        """Every line that needs nothing but a radio does what it shows."""
+        _, client = self.start_home()
+        with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+            lines = re.findall(r"^    ((?:busctl|meshcorectl) .*)$", file.read(), re.MULTILINE)
+        left_out = ("meshcorectl pair", "meshcorectl --session", "meshcorectl on-message")
+        run = [line for line in lines if not line.startswith(left_out)]
+        self.assertGreater(len(run), 14)
+        for line in run:
+            if line == "meshcorectl doctor":
+                continue  # what it finds here may be a warning
+            self.run_line(line)
+        texts = [m["Text"] for m in client.all_messages("home")]
+        self.assertEqual(texts, ["Hello from Linux", "Hello everybody", "Hello"])
+        self.assertEqual(client.get(radio_path("home"), "Radio", "Name"), "Base camp")
+
+    def test_manual_shell(self):
+        sim, client = self.start_home()
+        with open(os.path.join(TOP, "man", "meshcored-dbus.7"), encoding="utf-8") as file:
+            blocks = re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", file.read().partition(".Sh EXAMPLES")[2],
+                                re.MULTILINE | re.DOTALL)  # fmt: skip
+        python, shell, watch = blocks
+        for line in shell.replace("\\e\n", " ").splitlines():
+            self.assertNotEqual(self.run_line(line), "")
+        self.assertEqual([m["Text"] for m in client.all_messages("home")], ["Hello"])
+
+        for line in watch.splitlines():
+            program = self.watch_line(line)
+            if line.startswith("gdbus"):
+                self.read_until(program, "owned by")
+            count = len(client.find_signals("Received", "Messages"))
+            while not program.log() and not self.has_output(program):
+                sim.control("text", from_="Alice", text="look")
+                count += 1
+                client.wait_signal("Received", "Messages", count=count)
+            self.read_until(program, "Received")
+            self.stop_line(program)
+
+        path = os.path.join(self.bed.directory, "manual.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(python)
+        program = self.watch_line(f"/usr/bin/python3 {path}")
+        while not self.has_output(program):
+            sim.control("text", from_="Alice", text="ping")
+            client.wait_until(time.monotonic() + 0.2)
+        self.assertEqual(program.read_line(), "'ping'")
+        client.wait(lambda: any(m["Text"] == "pong" for m in client.all_messages("home")), "the answer")
+
+    @staticmethod
+    def has_output(program):
+        return bool(select.select([program.process.stdout], [], [], 0)[0])
