@@ -37,6 +37,8 @@ void bluez_tell_changed(Bluez *bluez, BluezChange what, const char *path);
 void bluez_objects_init(Bluez *bluez);
 void bluez_objects_free(Bluez *bluez);
 void bluez_objects_clear(Bluez *bluez);
+/* Reads a{oa{sa{sv}}}, and tells nobody. */
+int bluez_objects_read(Bluez *bluez, sd_bus_message *reply);
 /* Reads oa{sa{sv}}; tell: whether watches hear of it. */
 int bluez_objects_add(Bluez *bluez, sd_bus_message *m, bool tell);
 int bluez_objects_remove(Bluez *bluez, sd_bus_message *m);

@@ -361,6 +361,23 @@ int bluez_objects_add(Bluez *bluez, sd_bus_message *m, bool tell) {
         return sd_bus_message_exit_container(m);
 }
 
+int bluez_objects_read(Bluez *bluez, sd_bus_message *reply) {
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}")) > 0) {
+                r = bluez_objects_add(bluez, reply, false);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+                if (r < 0)
+                        return r;
+        }
+        return r;
+}
+
 int bluez_objects_remove(Bluez *bluez, sd_bus_message *m) {
         const char *path, *interface;
         int r;

@@ -84,23 +84,6 @@ static void lose_objects(Bluez *bluez) {
                 log_info("Bluetooth service is gone");
 }
 
-static int read_objects(Bluez *bluez, sd_bus_message *reply) {
-        int r;
-
-        r = sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}");
-        if (r < 0)
-                return r;
-
-        while ((r = sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}")) > 0) {
-                r = bluez_objects_add(bluez, reply, false);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-                if (r < 0)
-                        return r;
-        }
-        return r;
-}
-
 static int on_objects(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         Bluez *bluez = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(reply);
@@ -111,7 +94,7 @@ static int on_objects(sd_bus_message *reply, void *userdata, sd_bus_error *error
         if (e)
                 r = -sd_bus_error_get_errno(e);
         else
-                r = read_objects(bluez, reply);
+                r = bluez_objects_read(bluez, reply);
         if (e && sd_bus_error_has_names(e, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
                 r = -ENOENT;
 

@@ -109,6 +109,106 @@ def add_transcripts(corpus, directory):
         corpus.add("framer", b"\x21" + stream[:4096])
 
 
+class Body:
+    """The body of a D-Bus message, little-endian, of what is written one after the other."""
+
+    def __init__(self):
+        self.data = bytearray()
+
+    def pad(self, size):
+        self.data += bytes(-len(self.data) % size)
+
+    def number(self, value, size=4):
+        self.pad(size)
+        self.data += (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+
+    def text(self, value):
+        encoded = value.encode()
+        self.number(len(encoded))
+        self.data += encoded + b"\0"
+
+    def array(self, items, write, align):
+        self.number(0)
+        at = len(self.data)
+        self.pad(align)
+        start = len(self.data)
+        for item in items:
+            self.pad(align)
+            write(item)
+        self.data[at - 4 : at] = (len(self.data) - start).to_bytes(4, "little")
+
+    def texts(self, values):
+        self.array(values, self.text, 4)
+
+    def variant(self, value):
+        signature = {bool: "b", int: "n", list: "as"}.get(type(value), "o" if str(value).startswith("/") else "s")
+        self.data += bytes([len(signature)]) + signature.encode() + b"\0"
+        if signature == "b":
+            self.number(value)
+        elif signature == "n":
+            self.number(value, 2)
+        elif signature == "as":
+            self.texts(value)
+        else:
+            self.text(value)
+
+    def pair(self, item):
+        self.text(item[0])
+        self.variant(item[1])
+
+    def properties(self, values):
+        self.array(values.items(), self.pair, 8)
+
+    def interface(self, item):
+        self.text(item[0])
+        self.properties(item[1])
+
+    def object(self, item):
+        self.text(item[0])
+        self.array(item[1].items(), self.interface, 8)
+
+    def objects(self, values):
+        self.array(values.items(), self.object, 8)
+
+
+HCI0 = "/org/bluez/hci0"
+HUT = HCI0 + "/dev_C0_00_00_00_22_01"
+UART = "6e40000{}-b5a3-f393-e0a9-e50e24dcca9e"
+BLUEZ = {
+    "/org/bluez": {"org.bluez.AgentManager1": {}},
+    HCI0: {"org.bluez.Adapter1": {"Address": "00:AA:01:00:00:42", "Alias": "host", "Modalias": "usb:v1D6Bp0246d0542",
+                                  "Powered": True, "Pairable": False, "Discovering": True, "UUIDs": ["180f"]}},
+    HUT: {"org.bluez.Device1": {"Adapter": HCI0, "Address": "C0:00:00:00:22:01", "AddressType": "random",
+                                "Name": "MeshCore-Hütte", "Paired": True, "Bonded": True, "Trusted": False,
+                                "Connected": True, "ServicesResolved": True, "RSSI": -60, "UUIDs": [UART.format(1)]}},
+    HUT + "/service0010/char0011": {"org.bluez.GattCharacteristic1": {"UUID": UART.format(2), "Flags": ["write"]}},
+    HUT + "/service0010/char0013": {"org.bluez.GattCharacteristic1": {"UUID": UART.format(3), "Flags": ["notify"]}},
+}  # fmt: skip
+
+
+def add_bluez(corpus):
+    """Messages in the order of the target's kinds: all, added, removed, changed, disconnected; about the radio."""
+
+    def record(kind, write):
+        body = Body()
+        write(body)
+        return bytes([kind + 5]) + len(body.data).to_bytes(2, "little") + bytes(body.data)
+
+    def change(values, gone=()):
+        return record(3, lambda b: (b.text("org.bluez.Device1"), b.properties(values), b.texts(gone)))
+
+    everything = record(0, lambda b: b.objects(BLUEZ))
+    added = [record(1, lambda b, path=path: b.object((path, BLUEZ[path]))) for path in BLUEZ]
+    lost = [record(4, lambda b: (b.text("org.bluez.Reason.Timeout"), b.text("Connection timeout"))),
+            change({"Connected": False, "ServicesResolved": False}, ["RSSI"])]  # fmt: skip
+    removed = [record(2, lambda b, path=path: (b.text(path), b.texts(BLUEZ[path]))) for path in reversed(BLUEZ)]
+    corpus.add("bluez", everything)
+    corpus.add("bluez", b"".join(added))
+    corpus.add("bluez", everything + b"".join(lost))
+    corpus.add("bluez", added[1] + added[2] + b"".join(lost) + b"".join(removed))
+    corpus.add("bluez", added[2] + change({"Name": 7, "Paired": "yes", "UUIDs": "x", "RSSI": True, "Address": [""]}))
+
+
 def main():
     data, output, stamp = (pathlib.Path(a) for a in sys.argv[1:4])
     corpus = Corpus(output)
@@ -121,6 +221,7 @@ def main():
     for text in TEXTS:
         corpus.add("utf8", text.encode())
     corpus.add("utf8", bytes(range(0x70, 0x100)))
+    add_bluez(corpus)
     stamp.write_text("", encoding="utf-8")
 
 
