@@ -18,6 +18,17 @@ int bus_answer_later(Bus *bus, sd_bus_message *call, BusCaller **ret, sd_bus_err
         return 1;
 }
 
+int bus_answer_later_read(Bus *bus, sd_bus_message *call, BusCaller **ret, sd_bus_error *error,
+                          const char *types, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, types);
+        r = sd_bus_message_readv(call, types, ap);
+        va_end(ap);
+        return r < 0 ? bus_error_arguments(error, r) : bus_answer_later(bus, call, ret, error);
+}
+
 static void log_unanswered(int r) {
         if (r < 0)
                 (void) log_debug_errno(r, "Cannot answer a caller, ignoring");
@@ -164,9 +175,7 @@ int bus_export_card(BusRadio *self, const PublicKey *key, sd_bus_message *call, 
         int r;
 
         r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_export_card(self->radio, key, bus_answer_card, caller);
-        return 1;
+        if (r > 0)
+                radio_export_card(self->radio, key, bus_answer_card, caller);
+        return r < 0 ? r : 1;
 }

@@ -129,11 +129,9 @@ static int method_clear(sd_bus_message *call, void *userdata, sd_bus_error *erro
         int r;
 
         r = bus_answer_later(found->radio->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_clear_channel(found->radio->radio, (unsigned) found->channel->slot, bus_answer, caller);
-        return 1;
+        if (r > 0)
+                radio_clear_channel(found->radio->radio, (unsigned) found->channel->slot, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 #define CHANGES(name, type, getter) BUS_PROPERTY(name, type, getter, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)

@@ -157,12 +157,10 @@ static int method_set_path(sd_bus_message *call, void *userdata, sd_bus_error *e
         if (r < 0)
                 return r;
         r = bus_answer_later(found->radio->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_set_contact_path(found->radio->radio, &found->contact->key, path, n, bus_answer_changed,
-                               caller);
-        return 1;
+        if (r > 0)
+                radio_set_contact_path(found->radio->radio, &found->contact->key, path, n, bus_answer_changed,
+                                       caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_reset_path(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -171,11 +169,10 @@ static int method_reset_path(sd_bus_message *call, void *userdata, sd_bus_error 
         int r;
 
         r = bus_answer_later(found->radio->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_reset_contact_path(found->radio->radio, &found->contact->key, bus_answer_changed, caller);
-        return 1;
+        if (r > 0)
+                radio_reset_contact_path(found->radio->radio, &found->contact->key, bus_answer_changed,
+                                         caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_share(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -184,11 +181,9 @@ static int method_share(sd_bus_message *call, void *userdata, sd_bus_error *erro
         int r;
 
         r = bus_answer_later(found->radio->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_share_contact(found->radio->radio, &found->contact->key, bus_answer, caller);
-        return 1;
+        if (r > 0)
+                radio_share_contact(found->radio->radio, &found->contact->key, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_export(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -214,11 +209,9 @@ static int method_remove(sd_bus_message *call, void *userdata, sd_bus_error *err
         if (r < 0)
                 return r;
         r = bus_answer_later(found->radio->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_remove_contact(found->radio->radio, &found->contact->key, keep, bus_answer, caller);
-        return 1;
+        if (r > 0)
+                radio_remove_contact(found->radio->radio, &found->contact->key, keep, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 #define CHANGES(name, type, getter) BUS_PROPERTY(name, type, getter, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)

@@ -101,10 +101,7 @@ static int method_import(sd_bus_message *call, void *userdata, sd_bus_error *err
         const char *uri;
         int r;
 
-        r = sd_bus_message_read(call, "s", &uri);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
+        r = bus_answer_later_read(self->bus, call, &caller, error, "s", &uri);
         if (r <= 0)
                 return r < 0 ? r : 1;
         if (bus_is_channel_uri(uri))

@@ -189,13 +189,8 @@ int bus_method_forget_bond(sd_bus_message *call, void *userdata, sd_bus_error *e
         const char *address;
         int r;
 
-        r = sd_bus_message_read(call, "s", &address);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        manager_forget_bond(bus->manager, address, on_forgotten, caller);
-        return 1;
+        r = bus_answer_later_read(bus, call, &caller, error, "s", &address);
+        if (r > 0)
+                manager_forget_bond(bus->manager, address, on_forgotten, caller);
+        return r < 0 ? r : 1;
 }

@@ -473,6 +473,9 @@ int bus_method_dismiss_pending(sd_bus_message *call, void *userdata, sd_bus_erro
 
 /* Authorises call and remembers it. As bus_authorize(); *ret is what the functions below take. */
 int bus_answer_later(Bus *bus, sd_bus_message *call, BusCaller **ret, sd_bus_error *error);
+/* The same after the arguments were read, as by sd_bus_message_read(). */
+int bus_answer_later_read(Bus *bus, sd_bus_message *call, BusCaller **ret, sd_bus_error *error,
+                          const char *types, ...);
 
 /* For replies with more in them. Returns 1 with a new reply, or 0 or a negative errno when there is nothing
  * left to do: nobody waits, or the caller was told what went wrong. */

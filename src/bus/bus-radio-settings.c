@@ -56,15 +56,10 @@ static int method_set_name(sd_bus_message *call, void *userdata, sd_bus_error *e
         const char *name;
         int r;
 
-        r = sd_bus_message_read(call, "s", &name);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_set_name(self->radio, name, bus_answer, caller);
-        return 1;
+        r = bus_answer_later_read(self->bus, call, &caller, error, "s", &name);
+        if (r > 0)
+                radio_set_name(self->radio, name, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_set_location(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -73,15 +68,10 @@ static int method_set_location(sd_bus_message *call, void *userdata, sd_bus_erro
         BusCaller *caller;
         int r;
 
-        r = sd_bus_message_read(call, "dd", &latitude, &longitude);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_set_location(self->radio, latitude, longitude, bus_answer, caller);
-        return 1;
+        r = bus_answer_later_read(self->bus, call, &caller, error, "dd", &latitude, &longitude);
+        if (r > 0)
+                radio_set_location(self->radio, latitude, longitude, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_set_tx_power(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -90,15 +80,10 @@ static int method_set_tx_power(sd_bus_message *call, void *userdata, sd_bus_erro
         int32_t dbm;
         int r;
 
-        r = sd_bus_message_read(call, "i", &dbm);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_set_tx_power(self->radio, dbm, bus_answer, caller);
-        return 1;
+        r = bus_answer_later_read(self->bus, call, &caller, error, "i", &dbm);
+        if (r > 0)
+                radio_set_tx_power(self->radio, dbm, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_set_path_hash_size(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -107,15 +92,10 @@ static int method_set_path_hash_size(sd_bus_message *call, void *userdata, sd_bu
         uint8_t size;
         int r;
 
-        r = sd_bus_message_read(call, "y", &size);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_set_path_hash_size(self->radio, size, bus_answer, caller);
-        return 1;
+        r = bus_answer_later_read(self->bus, call, &caller, error, "y", &size);
+        if (r > 0)
+                radio_set_path_hash_size(self->radio, size, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_set_device_pin(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -124,15 +104,10 @@ static int method_set_device_pin(sd_bus_message *call, void *userdata, sd_bus_er
         uint32_t pin;
         int r;
 
-        r = sd_bus_message_read(call, "u", &pin);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_set_device_pin(self->radio, pin, bus_answer, caller);
-        return 1;
+        r = bus_answer_later_read(self->bus, call, &caller, error, "u", &pin);
+        if (r > 0)
+                radio_set_device_pin(self->radio, pin, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 /* -- groups: a{sv} of what is to change ------------------------------------------------ */
@@ -234,11 +209,9 @@ static int method_set_tuning(sd_bus_message *call, void *userdata, sd_bus_error 
                 return r;
         set = (unsigned) r;
         r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_set_tuning(self->radio, set, rx_delay, airtime_factor, bus_answer, caller);
-        return 1;
+        if (r > 0)
+                radio_set_tuning(self->radio, set, rx_delay, airtime_factor, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 /* -- flood scope ------------------------------------------------------------------------- */
@@ -315,11 +288,9 @@ static int method_get_variables(sd_bus_message *call, void *userdata, sd_bus_err
         int r;
 
         r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_get_variables(self->radio, variables_done, caller);
-        return 1;
+        if (r > 0)
+                radio_get_variables(self->radio, variables_done, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_set_variable(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -328,15 +299,10 @@ static int method_set_variable(sd_bus_message *call, void *userdata, sd_bus_erro
         BusCaller *caller;
         int r;
 
-        r = sd_bus_message_read(call, "ss", &name, &value);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_set_variable(self->radio, name, value, bus_answer, caller);
-        return 1;
+        r = bus_answer_later_read(self->bus, call, &caller, error, "ss", &name, &value);
+        if (r > 0)
+                radio_set_variable(self->radio, name, value, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 /* -- clock ------------------------------------------------------------------------------------- */
@@ -357,11 +323,9 @@ static int method_sync_time(sd_bus_message *call, void *userdata, sd_bus_error *
         int r;
 
         r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_sync_time(self->radio, sync_time_done, caller);
-        return 1;
+        if (r > 0)
+                radio_sync_time(self->radio, sync_time_done, caller);
+        return r < 0 ? r : 1;
 }
 
 #define CHANGES(name, type, getter) BUS_PROPERTY(name, type, getter, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)

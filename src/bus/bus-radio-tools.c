@@ -36,11 +36,9 @@ static int method_advertise(sd_bus_message *call, void *userdata, sd_bus_error *
         if (r < 0)
                 return r;
         r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_advertise(self->radio, flood, bus_answer, caller);
-        return 1;
+        if (r > 0)
+                radio_advertise(self->radio, flood, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_reboot(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -49,11 +47,9 @@ static int method_reboot(sd_bus_message *call, void *userdata, sd_bus_error *err
         int r;
 
         r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_reboot(self->radio, bus_answer, caller);
-        return 1;
+        if (r > 0)
+                radio_reboot(self->radio, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 static void reset_done(Radio *radio, const Outcome *outcome, void *userdata) {
@@ -74,10 +70,7 @@ static int method_factory_reset(sd_bus_message *call, void *userdata, sd_bus_err
         const char *confirm;
         int r;
 
-        r = sd_bus_message_read(call, "s", &confirm);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
+        r = bus_answer_later_read(self->bus, call, &caller, error, "s", &confirm);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -191,10 +184,7 @@ static int method_get_stats(sd_bus_message *call, void *userdata, sd_bus_error *
         const char *text;
         int r;
 
-        r = sd_bus_message_read(call, "s", &text);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
+        r = bus_answer_later_read(self->bus, call, &caller, error, "s", &text);
         if (r <= 0)
                 return r < 0 ? r : 1;
         kind = radio_stats_kind_from_string(text);
@@ -269,11 +259,9 @@ static int method_get_telemetry(sd_bus_message *call, void *userdata, sd_bus_err
         int r;
 
         r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_get_telemetry(self->radio, telemetry_done, caller);
-        return 1;
+        if (r > 0)
+                radio_get_telemetry(self->radio, telemetry_done, caller);
+        return r < 0 ? r : 1;
 }
 
 /* -- keys ------------------------------------------------------------------------------------------ */
@@ -325,11 +313,9 @@ static int method_export_key(sd_bus_message *call, void *userdata, sd_bus_error 
         int r;
 
         r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_export_key(self->radio, export_key_done, caller);
-        return 1;
+        if (r > 0)
+                radio_export_key(self->radio, export_key_done, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_import_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
