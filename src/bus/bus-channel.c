@@ -45,21 +45,8 @@ void bus_queue_channel(BusRadio *self, const Channel *channel, ChannelChange wha
 
 static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         BusChannel *found = userdata;
-        BusRadio *self = found->radio;
-        Recipient to = {.channel = found->channel};
-        const char *text;
-        BusSend send;
-        int r;
 
-        r = sd_bus_message_read(call, "s", &text);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_send_begin(self->bus, &send, call, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        send.text = text;
-        return bus_send_finish(&send, self, &to, call, error);
+        return bus_send_text(found->radio, &(Recipient){.channel = found->channel}, call, error);
 }
 
 static int method_send_data(sd_bus_message *call, void *userdata, sd_bus_error *error) {

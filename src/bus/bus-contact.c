@@ -109,21 +109,8 @@ int bus_append_advert(sd_bus_message *m, const Contact *contact) {
 
 static int method_send_text(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         BusContact *found = userdata;
-        BusRadio *self = found->radio;
-        Recipient to = {.contact = found->contact};
-        const char *text;
-        BusSend send;
-        int r;
 
-        r = sd_bus_message_read(call, "s", &text);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_send_begin(self->bus, &send, call, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        send.text = text;
-        return bus_send_finish(&send, self, &to, call, error);
+        return bus_send_text(found->radio, &(Recipient){.contact = found->contact}, call, error);
 }
 
 static int method_update(sd_bus_message *call, void *userdata, sd_bus_error *error) {

@@ -514,3 +514,5 @@ int bus_send_begin(Bus *bus, BusSend *ret, sd_bus_message *call, sd_bus_error *e
 /* Sends text or data of send, and replies now or later. */
 int bus_send_finish(const BusSend *send, BusRadio *self, const Recipient *to, sd_bus_message *call,
                     sd_bus_error *error);
+/* The SendText of a contact or channel. */
+int bus_send_text(BusRadio *self, const Recipient *to, sd_bus_message *call, sd_bus_error *error);

@@ -103,3 +103,19 @@ int bus_send_finish(const BusSend *send, BusRadio *self, const Recipient *to, sd
         path = bus_path_message(self, id);
         return sd_bus_reply_method_return(call, "o", path);
 }
+
+int bus_send_text(BusRadio *self, const Recipient *to, sd_bus_message *call, sd_bus_error *error) {
+        const char *text;
+        BusSend send;
+        int r;
+
+        r = sd_bus_message_read(call, "s", &text);
+        if (r < 0)
+                return bus_error_arguments(error, r);
+        r = bus_send_begin(self->bus, &send, call, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        send.text = text;
+        return bus_send_finish(&send, self, to, call, error);
+}

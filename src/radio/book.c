@@ -64,6 +64,16 @@ int book_note_removed(Radio *radio, const PublicKey *key) {
         return book_leave_radio(radio, key, true);
 }
 
+void contact_request_removed(ContactRequest *c) {
+        int r;
+
+        r = book_note_removed(c->request.radio, &c->key);
+        if (r < 0)
+                request_fail_errno(&c->request, r);
+        else
+                request_fail(&c->request, OUTCOME_NOT_FOUND, REMOVED_ELSEWHERE);
+}
+
 /* -- who leaves a full radio -------------------------------------------------- */
 
 /* Before we heard anybody, the radio's own mark is all there is. */
@@ -197,18 +207,12 @@ void contact_request_write(ContactRequest *c, request_step_t then) {
 
 static void fetched(Request *request, const Frame *frame) {
         ContactRequest *c = (ContactRequest *) request;
-        int r;
 
         if (frame->code == RESP_ERR) {
-                if (frame->error.code != ERR_NOT_FOUND) {
-                        request_fail_firmware(request, frame->error.code);
-                        return;
-                }
-                r = book_note_removed(request->radio, &c->key);
-                if (r < 0)
-                        request_fail_errno(request, r);
+                if (frame->error.code == ERR_NOT_FOUND)
+                        contact_request_removed(c);
                 else
-                        request_fail(request, OUTCOME_NOT_FOUND, REMOVED_ELSEWHERE);
+                        request_fail_firmware(request, frame->error.code);
                 return;
         }
         if (!key_equal(&frame->contact.public_key, &c->key)) {

@@ -19,8 +19,7 @@ static void shared(Request *request, const Frame *frame) {
                              "the radio keeps no advert of this contact, or is busy sending; try again after "
                              "its next advert");
         else if (frame->error.code == ERR_NOT_FOUND) {
-                (void) book_note_removed(request->radio, &c->key);
-                request_fail(request, OUTCOME_NOT_FOUND, REMOVED_ELSEWHERE);
+                contact_request_removed(c);
         } else
                 request_fail_firmware(request, frame->error.code);
 }

@@ -29,6 +29,33 @@ static void keep_in_book(ContactRequest *c) {
                 request_succeed(&c->request);
 }
 
+/* In the book alone where the radio does not have it, else after the radio was told. */
+static void change_known(ContactRequest *c, void (*in_book)(ContactRequest *c),
+                         int (*encode)(Command *ret, const PublicKey *key), request_step_t told) {
+        const Contact *known = require_known(c);
+        Command command;
+
+        if (!known)
+                return;
+        if (!known->on_radio)
+                in_book(c);
+        else if (request_require_ready(&c->request)) {
+                (void) encode(&command, &c->key);
+                request_call_tolerant(&c->request, &command, told);
+        }
+}
+
+/* One of both. */
+static ContactRequest *request_new(const PublicKey *key, radio_contact_done_t contact_done, radio_done_t done,
+                                   void *userdata) {
+        ContactRequest *c = contact_request_new(key);
+
+        c->contact_done = contact_done;
+        c->done = done;
+        c->userdata = userdata;
+        return c;
+}
+
 static void submit(ContactRequest *c, Radio *radio, const RequestKind *kind, OutcomeCode code,
                    Outcome *outcome) {
         if (code == OUTCOME_OK)
@@ -76,12 +103,10 @@ static const RequestKind add_kind = {
 
 void radio_add_contact(Radio *radio, const PublicKey *key, const ContactFields *fields,
                        radio_contact_done_t done, void *userdata) {
-        ContactRequest *c = contact_request_new(key);
+        ContactRequest *c = request_new(key, done, NULL, userdata);
         g_auto(Outcome) outcome = {};
         OutcomeCode code;
 
-        c->contact_done = done;
-        c->userdata = userdata;
         if (key_is_zero(key))
                 code = outcome_set(&outcome, OUTCOME_INVALID_ARGUMENTS, "a key of zeroes is nobody's");
         else
@@ -121,10 +146,8 @@ static const RequestKind swap_in_kind = {
 };
 
 void contact_swap_in(Radio *radio, const PublicKey *key, radio_done_t done, void *userdata) {
-        ContactRequest *c = contact_request_new(key);
+        ContactRequest *c = request_new(key, NULL, done, userdata);
 
-        c->done = done;
-        c->userdata = userdata;
         request_submit(radio, &c->request, &swap_in_kind);
 }
 
@@ -167,12 +190,10 @@ static const RequestKind set_path_kind = {
 
 void radio_update_contact(Radio *radio, const PublicKey *key, const ContactFields *fields,
                           radio_contact_done_t done, void *userdata) {
-        ContactRequest *c = contact_request_new(key);
+        ContactRequest *c = request_new(key, done, NULL, userdata);
         g_auto(Outcome) outcome = {};
         OutcomeCode code;
 
-        c->contact_done = done;
-        c->userdata = userdata;
         code = contact_request_take_fields(c, fields,
                                            CONTACT_FIELD_NAME | CONTACT_FIELD_FLAGS |
                                                            CONTACT_FIELD_FAVOURITE | CONTACT_FIELD_LOCATION,
@@ -183,12 +204,10 @@ void radio_update_contact(Radio *radio, const PublicKey *key, const ContactField
 void radio_set_contact_path(Radio *radio, const PublicKey *key, const PathHop *path, size_t n_path,
                             radio_contact_done_t done, void *userdata) {
         const ContactFields fields = {.set = CONTACT_FIELD_PATH, .path = path, .n_path = n_path};
-        ContactRequest *c = contact_request_new(key);
+        ContactRequest *c = request_new(key, done, NULL, userdata);
         g_auto(Outcome) outcome = {};
         OutcomeCode code;
 
-        c->contact_done = done;
-        c->userdata = userdata;
         code = contact_request_take_fields(c, &fields, CONTACT_FIELD_PATH, &outcome);
         submit(c, radio, &set_path_kind, code, &outcome);
 }
@@ -230,10 +249,8 @@ static const RequestKind restore_kind = {
 };
 
 void contact_restore_path(Radio *radio, const PublicKey *key, radio_done_t done, void *userdata) {
-        ContactRequest *c = contact_request_new(key);
+        ContactRequest *c = request_new(key, NULL, done, userdata);
 
-        c->done = done;
-        c->userdata = userdata;
         request_submit(radio, &c->request, &restore_kind);
 }
 
@@ -255,34 +272,17 @@ static void forget_path(ContactRequest *c) {
 
 static void reset_done(Request *request, const Frame *frame) {
         ContactRequest *c = (ContactRequest *) request;
-        int r;
 
         if (frame->code != RESP_ERR)
                 forget_path(c);
         else if (frame->error.code != ERR_NOT_FOUND)
                 request_fail_firmware(request, frame->error.code);
-        else {
-                r = book_note_removed(request->radio, &c->key);
-                if (r < 0)
-                        request_fail_errno(request, r);
-                else
-                        request_fail(request, OUTCOME_NOT_FOUND, REMOVED_ELSEWHERE);
-        }
+        else
+                contact_request_removed(c);
 }
 
 static void reset_start(Request *request, const Frame *frame) {
-        ContactRequest *c = (ContactRequest *) request;
-        const Contact *known = require_known(c);
-        Command command;
-
-        if (!known)
-                return;
-        if (!known->on_radio)
-                forget_path(c);
-        else if (request_require_ready(request)) {
-                (void) command_reset_path(&command, &c->key);
-                request_call_tolerant(request, &command, reset_done);
-        }
+        change_known((ContactRequest *) request, forget_path, command_reset_path, reset_done);
 }
 
 static const RequestKind reset_kind = {
@@ -293,10 +293,8 @@ static const RequestKind reset_kind = {
 };
 
 void radio_reset_contact_path(Radio *radio, const PublicKey *key, radio_contact_done_t done, void *userdata) {
-        ContactRequest *c = contact_request_new(key);
+        ContactRequest *c = request_new(key, done, NULL, userdata);
 
-        c->contact_done = done;
-        c->userdata = userdata;
         request_submit(radio, &c->request, &reset_kind);
 }
 
@@ -329,18 +327,7 @@ static void removed(Request *request, const Frame *frame) {
 }
 
 static void remove_start(Request *request, const Frame *frame) {
-        ContactRequest *c = (ContactRequest *) request;
-        const Contact *known = require_known(c);
-        Command command;
-
-        if (!known)
-                return;
-        if (!known->on_radio)
-                remove_from_book(c);
-        else if (request_require_ready(request)) {
-                (void) command_remove_contact(&command, &c->key);
-                request_call_tolerant(request, &command, removed);
-        }
+        change_known((ContactRequest *) request, remove_from_book, command_remove_contact, removed);
 }
 
 static const RequestKind remove_kind = {
@@ -351,10 +338,8 @@ static const RequestKind remove_kind = {
 };
 
 void radio_remove_contact(Radio *radio, const PublicKey *key, bool keep, radio_done_t done, void *userdata) {
-        ContactRequest *c = contact_request_new(key);
+        ContactRequest *c = request_new(key, NULL, done, userdata);
 
-        c->done = done;
-        c->userdata = userdata;
         c->keep = keep;
         request_submit(radio, &c->request, &remove_kind);
 }

@@ -46,6 +46,8 @@ void contact_request_fetch(ContactRequest *c, request_step_t then);
 /* Writes wanted; if it is not in the radio yet and the radio is full, another one leaves first. When then
  * runs, wanted is in the book too. */
 void contact_request_write(ContactRequest *c, request_step_t then);
+/* The radio says that it does not have it: the book notes so, and the request ends with NotFound. */
+void contact_request_removed(ContactRequest *c);
 /* then of both where nothing remains to be done. */
 void contact_request_finish(Request *request, const Frame *frame);
 
