@@ -171,6 +171,21 @@ START_TEST(contact_limit) {
 }
 END_TEST
 
+START_TEST(contact_limit_of_its_own) {
+        ck_assert_int_eq(identity_begin(f.identity), 0);
+        for (unsigned i = 0; i < 10005; i++) {
+                const PublicKey key = {{(uint8_t) i, (uint8_t) (i >> 8), 1}};
+                g_autoptr(Contact) contact = contact_new(&key);
+
+                /* Nobody leaves while there is room. */
+                ck_assert_int_eq(identity_put_contact(f.identity, contact), 0);
+                ck_assert_uint_eq(g_hash_table_size(identity_contacts(f.identity)), MIN(i + 1, 10000U));
+        }
+        ck_assert_int_eq(identity_commit(f.identity), 0);
+        ck_assert_int_eq(fixture_sql(&f, "SELECT count(*) FROM contact"), 10000);
+}
+END_TEST
+
 START_TEST(contact_batch) {
         g_autoptr(Contact) ann = contact_of(1, "Ann");
         g_autoptr(Contact) bob = contact_of(2, "Bob");
@@ -851,6 +866,7 @@ int main(void) {
         tcase_add_test(tc, contact_prefixes);
         tcase_add_test(tc, contact_heard);
         tcase_add_test(tc, contact_limit);
+        tcase_add_test(tc, contact_limit_of_its_own);
         tcase_add_test(tc, contact_batch);
         tcase_add_test(tc, channel_lifecycle);
         tcase_add_test(tc, duplicates);

@@ -378,6 +378,8 @@ START_TEST(cancel_and_expiry) {
         ck_assert_int_eq(radio_send_text(f.radio, &to, "too late", &options, &id, NULL), OUTCOME_OK);
         ck_assert_int_eq(fixture_state(&f, id), MESSAGE_QUEUED);
         fixture_until(&f, fixture_state(&f, id) == MESSAGE_EXPIRED);
+        ck_assert_int_eq(radio_send_text(f.radio, &to, "later than too late", &options, &id, NULL),
+                         OUTCOME_INVALID_ARGUMENTS);
         options = (SendOptions){};
         ck_assert_int_eq(radio_send_text(f.radio, &to, "now", &options, &id, NULL), OUTCOME_NOT_CONNECTED);
         radio_start(f.radio);
