@@ -9,13 +9,12 @@
 #include "macros.h"
 #include "protocol.h"
 
-/* Frames over the two characteristics: a write is a command, a notification a frame (wire reference 1.3). */
+/* Frames over the two characteristics: a write is a command, a notification a frame (wire reference 1.3).
+ * Writing is in ble-write.c. */
 
 #define SUBSCRIBE_USEC (15 * USEC_PER_SEC) /* refused, and the link dead: no answer ever */
-#define WRITE_USEC     (20 * USEC_PER_SEC)
-#define WAITING_MAX    ((size_t) 64 * 1024) /* link_send() */
-#define FRAME_MAX      300                  /* LinkHandler.frame() */
-#define MTU_MIN        172u                 /* the oldest ESP32 firmware; with less, frames are cut */
+#define FRAME_MAX      300                 /* LinkHandler.frame() */
+#define MTU_MIN        172u                /* the oldest ESP32 firmware; with less, frames are cut */
 
 /* -- reading ---------------------------------------------------------------------- */
 
@@ -57,7 +56,8 @@ static void subscribe_failed(LinkBle *ble, const sd_bus_error *e) {
         log_debug("AcquireNotify of %s: %s: %s", ble->address, e->name, text);
         if (ble_end_common(ble, e))
                 return;
-        if (strstr(text, "otify acquired")) {
+        /* By AcquireNotify, or by StartNotify. */
+        if (strstr(text, "otify acquired") || sd_bus_error_has_name(e, "org.bluez.Error.InProgress")) {
                 ble_end(ble, LINK_END_REFUSED, EBUSY, _BOND_STATE_INVALID, BOND_REASON_NONE,
                         "another program of this computer talks to the radio");
                 return;
@@ -115,6 +115,7 @@ static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *er
                 return 0;
         }
 
+        ble->mtu = mtu;
         ble_enter(ble, BLE_OPEN, 0);
         link_opened(link);
         return 0;
@@ -156,93 +157,14 @@ void ble_subscribe(LinkBle *ble) {
                 ble_end_errno(ble, r, "cannot subscribe");
 }
 
-/* -- writing ------------------------------------------------------------------------------- */
-
-static int write_next(LinkBle *ble);
-
-static int on_written(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        LinkBle *ble = userdata;
-        g_autoptr(LinkRef) link = link_ref(&ble->link);
-        const sd_bus_error *e = sd_bus_message_get_error(reply);
-        GBytes *done = g_queue_pop_head(&ble->writes);
-        int r;
-
-        ble->write_call = sd_bus_slot_unref(ble->write_call);
-        ble->n_waiting -= g_bytes_get_size(done);
-        g_bytes_unref(done);
-
-        if (e) {
-                log_debug("WriteValue to %s: %s: %s", ble->address, e->name, e->message ?: "");
-                if (ble_error_is_access(e))
-                        ble_stale(ble, BOND_REASON_ENCRYPTION);
-                else if (!ble_end_common(ble, e))
-                        ble_end(ble, LINK_END_LOST, EPIPE, _BOND_STATE_INVALID, BOND_REASON_NONE,
-                                "the radio does not take what we write (%s)", e->message ?: e->name);
-                return 0;
-        }
-
-        r = write_next(ble);
-        if (r < 0)
-                ble_end(ble, LINK_END_LOST, r, _BOND_STATE_INVALID, BOND_REASON_NONE, "cannot write: %s",
-                        g_strerror(-r));
-        return 0;
-}
-
-/* With response: nothing else says that it arrived, and a write without one is lost silently when the link
- * has lost its key. */
-static int write_next(LinkBle *ble) {
-        GBytes *head = g_queue_peek_head(&ble->writes);
-        g_autoptr(sd_bus_message) m = NULL;
-        const void *data;
-        size_t size;
-        int r;
-
-        if (!head || ble->write_call)
-                return 0;
-
-        data = g_bytes_get_data(head, &size);
-        r = bluez_message(ble->bluez, ble->write_path, BLUEZ_CHARACTERISTIC, "WriteValue", &m);
-        if (r >= 0)
-                r = sd_bus_message_append_array(m, 'y', data, size);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "a{sv}", 1, "type", "s", "request");
-        if (r >= 0)
-                r = bluez_call(ble->bluez, &ble->write_call, m, on_written, ble, WRITE_USEC);
-        return r;
-}
-
-int ble_send(Link *link, const uint8_t *frame, size_t size) {
-        LinkBle *ble = (LinkBle *) link;
-        int r;
-
-        if (ble->n_waiting + size > WAITING_MAX)
-                return -ENOBUFS;
-
-        g_queue_push_tail(&ble->writes, g_bytes_new(frame, size));
-        ble->n_waiting += size;
-        r = write_next(ble);
-        if (r < 0 && !ble->write_call) {
-                g_bytes_unref(g_queue_pop_tail(&ble->writes));
-                ble->n_waiting -= size;
-                return r == -ENOTCONN ? r : -EPIPE;
-        }
-        return 0;
-}
-
 int link_ble_probe(Link *link) {
         static const uint8_t query[] = {CMD_DEVICE_QUERY, 3};
 
         return link_send(link, query, sizeof(query));
 }
 
-static void free_bytes(gpointer bytes) {
-        g_bytes_unref(bytes);
-}
-
 void ble_channel_stop(LinkBle *ble) {
         ble->io = sd_event_source_disable_unref(ble->io);
         ble->fd = safe_close(ble->fd);
-        ble->write_call = sd_bus_slot_unref(ble->write_call);
-        g_queue_clear_full(&ble->writes, free_bytes);
-        ble->n_waiting = 0;
+        ble_write_stop(ble);
 }

@@ -36,11 +36,11 @@ typedef struct LinkBle {
         char *adapter, *device, *address;
         BluezScan *scan;
         bool was_paired; /* the device, when it was last looked at */
-        bool ours;      /* the connection: begun by us */
-        bool half_done; /* a pairing of ours failed: the device is to go */
-        bool repaired;  /* the bond was removed once in this link */
-        bool powered;   /* power was asked for */
-        bool refused;   /* a Connect failed */
+        bool ours;       /* the connection: begun by us */
+        bool half_done;  /* a pairing of ours failed: the device is to go */
+        bool repaired;   /* the bond was removed once in this link */
+        bool powered;    /* power was asked for */
+        bool refused;    /* a Connect failed */
         unsigned n_lost, n_tries;
         uint64_t step_began; /* CLOCK_MONOTONIC */
 
@@ -53,10 +53,16 @@ typedef struct LinkBle {
         int fd;
         sd_event_source *io;
         char *write_path;
-        sd_bus_slot *write_call;
-        GQueue writes; /* GBytes; the first one is under way while write_call is there */
+        uint16_t mtu;
+        bool proven; /* the radio has answered */
+
+        /* ble-write.c */
+        sd_bus_slot *write_call; /* a write, or AcquireWrite */
+        GQueue writes;           /* GBytes; the first one is under way while a write is */
         size_t n_waiting;
-        bool proven;
+        bool acquired; /* AcquireWrite was tried */
+        int write_fd;  /* of it */
+        sd_event_source *write_io;
 } LinkBle;
 
 #define BLE_REASON_AUTH "org.bluez.Reason.Authentication"
@@ -108,5 +114,8 @@ void ble_pair_stop(LinkBle *ble);
 
 /* -- ble-channel.c -- */
 void ble_subscribe(LinkBle *ble);
-int ble_send(Link *link, const uint8_t *frame, size_t size);
 void ble_channel_stop(LinkBle *ble);
+
+/* -- ble-write.c -- */
+int ble_send(Link *link, const uint8_t *frame, size_t size);
+void ble_write_stop(LinkBle *ble);

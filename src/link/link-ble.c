@@ -277,7 +277,7 @@ int link_new_ble(Bluez *bluez, Bond *bond, const char *target, const BleOptions 
                 ble->options = *options;
         ble->adapter_wanted = g_strdup(ble->options.adapter);
         ble->options.adapter = ble->adapter_wanted;
-        ble->fd = -EBADF;
+        ble->fd = ble->write_fd = -EBADF;
         g_queue_init(&ble->writes);
 
         *ret = &ble->link;

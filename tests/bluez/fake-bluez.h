@@ -51,7 +51,8 @@ struct FakeRadio {
 
         /* bluetoothd's object of it: change it by the functions below once somebody listens */
         bool known, paired, trusted, connected, resolved, has_services, has_rssi;
-        int notify_fd; /* our end */
+        int notify_fd, write_fd; /* our ends */
+        sd_event_source *writes;
         sd_bus_message *connecting, *pairing;
         bool auto_pairing; /* by a protected write, or by the radio's wish */
         unsigned n_asked;  /* questions to agents about it */
@@ -116,6 +117,8 @@ void fake_radio_set_paired(FakeRadio *radio, bool paired);
 void fake_radio_remove(FakeRadio *radio);
 /* The descriptor of the notifications ends, and nothing else does. */
 void fake_radio_end_notify(FakeRadio *radio);
+/* The same for writes. */
+void fake_radio_end_write(FakeRadio *radio);
 /* Whether the client has closed its end of it. */
 bool fake_radio_is_given_back(FakeRadio *radio);
 void fake_radio_notify(FakeRadio *radio, const void *frame, size_t size);

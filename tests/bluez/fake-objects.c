@@ -189,6 +189,7 @@ void fake_radio_set_connected(FakeRadio *radio, bool connected, const char *reas
                 if (radio->notify_fd >= 0)
                         (void) close(radio->notify_fd);
                 radio->notify_fd = -1;
+                fake_radio_end_write(radio);
                 fake_radio_set_resolved(radio, false);
         }
         radio->connected = connected;
@@ -308,12 +309,14 @@ FakeRadio *fake_radio_add(FakeAdapter *adapter, const char *address, const char 
                         .pin = 123456,
                         .mtu = 176,
                         .written = g_byte_array_new(),
-                        .notify_fd = -1};
+                        .notify_fd = -1,
+                        .write_fd = -1};
         g_ptr_array_add(adapter->fake->radios, radio);
         return radio;
 }
 
 void fake_radio_free(FakeRadio *radio) {
+        fake_radio_end_write(radio);
         if (radio->notify_fd >= 0)
                 (void) close(radio->notify_fd);
         sd_bus_message_unref(radio->connecting);
@@ -333,6 +336,7 @@ void fake_radio_bond(FakeRadio *radio) {
 void fake_radio_lose(FakeRadio *radio) {
         radio->connecting = sd_bus_message_unref(radio->connecting);
         radio->pairing = sd_bus_message_unref(radio->pairing);
+        fake_radio_end_write(radio);
         if (radio->notify_fd >= 0)
                 (void) close(radio->notify_fd);
         radio->notify_fd = -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -358,6 +359,49 @@ static void answer_frame(FakeRadio *radio, const uint8_t *frame, size_t size) {
                 fake_radio_notify(radio, info, sizeof(info));
 }
 
+static void take_write(FakeRadio *radio, const void *frame, size_t size) {
+        g_byte_array_set_size(radio->written, 0);
+        g_byte_array_append(radio->written, frame, (guint) size);
+        radio->n_written++;
+        if (!radio->mute)
+                answer_frame(radio, frame, size);
+}
+
+void fake_radio_end_write(FakeRadio *radio) {
+        radio->writes = sd_event_source_disable_unref(radio->writes);
+        if (radio->write_fd >= 0)
+                (void) close(radio->write_fd);
+        radio->write_fd = -1;
+}
+
+static int on_write(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        FakeRadio *radio = userdata;
+        uint8_t frame[600];
+        ssize_t n = recv(fd, frame, sizeof(frame), MSG_DONTWAIT);
+
+        if (n <= 0)
+                fake_radio_end_write(radio);
+        else
+                take_write(radio, frame, (size_t) n);
+        return 0;
+}
+
+static void acquire_write(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
+        int fds[2];
+
+        if (!radio->connected || radio->no_write_command) {
+                fake_reply_error(fake, call,
+                                 radio->connected ? FAKE_ERROR("NotSupported") : FAKE_ERROR("Failed"), "No");
+                return;
+        }
+
+        g_assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) >= 0);
+        radio->write_fd = fds[0];
+        OK(sd_event_add_io(fake->event, &radio->writes, fds[0], EPOLLIN, on_write, radio));
+        fake_reply(fake, call, "hq", fds[1], (unsigned) radio->mtu);
+        (void) close(fds[1]);
+}
+
 static void write_value(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
         const void *frame;
         size_t size;
@@ -366,18 +410,18 @@ static void write_value(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call)
                 fake_reply_error(fake, call, FAKE_ERROR("Failed"), "Not connected");
                 return;
         }
+        if (radio->write_fd >= 0) {
+                fake_reply_error(fake, call, FAKE_ERROR("NotPermitted"), "Write acquired");
+                return;
+        }
         if (radio->refuses_write) {
                 fake_reply_error(fake, call, FAKE_ERROR("NotPermitted"), "Not paired");
                 return;
         }
 
         OK(sd_bus_message_read_array(call, 'y', &frame, &size));
-        g_byte_array_set_size(radio->written, 0);
-        g_byte_array_append(radio->written, frame, (guint) size);
-        radio->n_written++;
         fake_reply(fake, call, NULL);
-        if (!radio->mute)
-                answer_frame(radio, frame, size);
+        take_write(radio, frame, size);
 }
 
 void fake_characteristic_call(FakeBluez *fake, FakeRadio *radio, const char *member, sd_bus_message *call) {
@@ -387,6 +431,8 @@ void fake_characteristic_call(FakeBluez *fake, FakeRadio *radio, const char *mem
                 acquire_notify(fake, radio, call);
         else if (strcmp(member, "WriteValue") == 0 && !tx)
                 write_value(fake, radio, call);
+        else if (strcmp(member, "AcquireWrite") == 0 && !tx)
+                acquire_write(fake, radio, call);
         else
                 fake_reply_error(fake, call, FAKE_ERROR("NotSupported"), "Operation is not supported");
 }

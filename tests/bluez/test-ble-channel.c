@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ble-fixture.h"
+#include "protocol.h"
 
 static BleFixture *f;
 
@@ -110,6 +111,88 @@ START_TEST(too_much_waits) {
         ck_assert_int_eq(link_send(f->link, frame, sizeof(frame)), -ENOBUFS);
         ck_assert_uint_eq(n, 64 * 1024 / 176);
         ck_assert_uint_eq(f->closed, 0);
+}
+END_TEST
+
+/* -- without response ----------------------------------------------------------------------- */
+
+/* Only once the radio has answered over the protected link, where its characteristic takes them, and where
+ * the longest frame fits. */
+START_TEST(descriptor) {
+        static const struct {
+                uint16_t mtu;
+                bool no_write_command, used;
+        } cases[] = {{247, false, true}, {179, false, true}, {178, false, false}, {247, true, false}};
+
+        f->hut->mtu = cases[_i].mtu;
+        f->hut->no_write_command = cases[_i].no_write_command;
+        open_hut();
+        send_frame(CMD_DEVICE_QUERY, 2);
+        ble_settle(f);
+        ck_assert_uint_eq(fake_count(f->fake, "AcquireWrite"), 0);
+        send_frame(0x05, 3);
+        ble_settle(f);
+        ck_assert_uint_eq(fake_count(f->fake, "AcquireWrite"), cases[_i].used);
+        for (uint8_t i = 1; i <= 20; i++)
+                send_frame(i, i == 20 ? 170 : 9u + i);
+        ble_settle(f);
+        ble_pass(f, USEC_PER_SEC);
+        ck_assert_uint_eq(fake_count(f->fake, "AcquireWrite"), cases[_i].used);
+        ck_assert_uint_eq(fake_count(f->fake, "WriteValue"), cases[_i].used ? 1 : 22);
+        ck_assert_uint_eq(f->hut->n_written, 22);
+        ck_assert_uint_eq(f->hut->written->len, 170);
+        ck_assert_uint_eq(f->closed, 0);
+}
+END_TEST
+
+/* It is not worth the link. */
+START_TEST(no_descriptor) {
+        static const char *const errors[] = {FAKE_ERROR("NotSupported"), FAKE_ERROR("Failed"),
+                                             FAKE_ERROR("NotPermitted")};
+
+        f->hut->mtu = 247;
+        fake_fail(f->fake, "AcquireWrite", errors[_i], "No");
+        open_hut();
+        send_frame(CMD_DEVICE_QUERY, 2);
+        ble_settle(f);
+        send_frame(0x05, 3);
+        send_frame(0x06, 4);
+        ble_settle(f);
+        ck_assert_uint_eq(fake_count(f->fake, "AcquireWrite"), 1);
+        ck_assert_uint_eq(fake_count(f->fake, "WriteValue"), 3);
+        ck_assert_uint_eq(f->hut->written->len, 4);
+        ck_assert_uint_eq(f->closed, 0);
+}
+END_TEST
+
+/* bluetoothd gives no answer, then one: meanwhile all wait, in order. */
+START_TEST(slow_descriptor) {
+        f->hut->mtu = 247;
+        fake_delay(f->fake, "AcquireWrite", 50 * 1000);
+        open_hut();
+        send_frame(CMD_DEVICE_QUERY, 2);
+        ble_settle(f);
+        send_frame(0x05, 3);
+        send_frame(0x06, 4);
+        ble_settle(f);
+        ck_assert_uint_eq(f->hut->n_written, 1);
+        ble_pass(f, 100 * 1000);
+        ck_assert_uint_eq(f->hut->n_written, 3);
+        ck_assert_uint_eq(f->hut->written->data[0], 6);
+}
+END_TEST
+
+START_TEST(descriptor_ends) {
+        f->hut->mtu = 247;
+        open_hut();
+        send_frame(CMD_DEVICE_QUERY, 2);
+        ble_settle(f);
+        send_frame(0x05, 3);
+        ble_settle(f);
+        fake_radio_end_write(f->hut);
+        ble_settle(f);
+        ck_assert_uint_eq(f->closed, 1);
+        ck_assert_int_eq(f->end, LINK_END_LOST);
 }
 END_TEST
 
@@ -274,6 +357,10 @@ int main(void) {
         tcase_add_test(tcase, frames_in);
         tcase_add_test(tcase, frames_out_in_order);
         tcase_add_test(tcase, too_much_waits);
+        tcase_add_loop_test(tcase, descriptor, 0, 4);
+        tcase_add_loop_test(tcase, no_descriptor, 0, 3);
+        tcase_add_test(tcase, slow_descriptor);
+        tcase_add_test(tcase, descriptor_ends);
         tcase_add_test(tcase, first_frame_is_the_proof);
         tcase_add_test(tcase, closed_by_observer);
         tcase_add_loop_test(tcase, pending_writes_end_at_once, 0, 6);
