@@ -21,6 +21,7 @@ struct Manager {
         Inhibitions *inhibitions;
         Retention *retention;
         Bluez *bluez;
+        BluezWatch *adapters;
         GQueue forgets; /* Forget of forget.c */
         const PinAsker *pin_asker;
         void *pin_userdata;
@@ -281,6 +282,7 @@ Manager *manager_free(Manager *manager) {
         hotplug_free(manager->hotplug);
         inhibitions_free(manager->inhibitions);
         retention_free(manager->retention);
+        bluez_unwatch(manager->adapters);
         bluez_unref(manager->bluez);
         sd_event_source_disable_unref(manager->check);
         sd_event_unref(manager->event);
@@ -318,8 +320,12 @@ Hotplug *manager_hotplug(Manager *manager) {
 }
 
 Bluez *manager_bluez(Manager *manager) {
-        if (!manager->bluez && bluez_new(manager->event, NULL, &manager->bluez) < 0)
+        if (manager->bluez)
+                return manager->bluez;
+        if (bluez_new(manager->event, NULL, &manager->bluez) < 0)
                 return NULL;
+
+        manager->adapters = adapter_watch(manager, manager->bluez);
         return manager->bluez;
 }
 

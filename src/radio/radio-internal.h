@@ -198,6 +198,11 @@ void radio_update_auto_add(Radio *radio, uint8_t flags, int max_hops); /* -1: no
 /* changing_slot is over. */
 void radio_release_slot(Radio *radio);
 
+/* -- adapter.c: Bluetooth that comes -- */
+BluezWatch *adapter_watch(Manager *manager, Bluez *bluez);
+/* Whether the watch will tell when there is a reason to try again. */
+bool radio_waits_for_adapter(const Radio *radio);
+
 /* -- bonding.c -- */
 void radio_init_bond(Radio *radio);
 /* The state of the radio changed: tells those who wait for its bond. */

@@ -528,8 +528,9 @@ static void radio_arm_retry(Radio *radio) {
                 delay = MIN(delay, TAKEN_OVER_CAP_USEC);
         }
         /* An event will tell when it is there; who takes it in between is not worth a wake-up. */
-        if (radio->reason == REASON_NOT_PLUGGED && radio->settings->transport == TRANSPORT_SERIAL &&
-            hotplug_has_events(manager_hotplug(radio->manager)))
+        if ((radio->reason == REASON_NOT_PLUGGED && radio->settings->transport == TRANSPORT_SERIAL &&
+             hotplug_has_events(manager_hotplug(radio->manager))) ||
+            radio_waits_for_adapter(radio))
                 delay = MAX(delay, radio->settings->backoff_cap_usec);
         if (radio->retry_now)
                 delay = 0;
@@ -642,6 +643,20 @@ static const char *failure_event(const Radio *radio, RadioReason reason) {
         return radio->ready_usec > 0 ? EVENT_RADIO_LOST : NULL;
 }
 
+/* What somebody does on purpose is worth a notice; what waits for somebody, or is amiss, a warning. */
+static int failure_level(RadioReason reason) {
+        switch (reason) {
+        case REASON_RESTARTING:
+        case REASON_NOT_PLUGGED:
+        case REASON_ADAPTER_OFF:
+                return LOG_NOTICE;
+        case REASON_STORAGE_FULL:
+                return LOG_ERR;
+        default:
+                return LOG_WARNING;
+        }
+}
+
 void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *format, ...) {
         g_autofree char *text = NULL;
         va_list ap;
@@ -655,9 +670,7 @@ void radio_fail(Radio *radio, RadioReason reason, OutcomeCode code, const char *
 
         /* Once at full voice; the same again and again only for who wants to debug. */
         radio_log_event(radio, failure_event(radio, reason),
-                        g_strcmp0(text, radio->last_error_message) == 0 ? LOG_DEBUG
-                        : reason == REASON_RESTARTING                   ? LOG_NOTICE
-                                                                        : LOG_WARNING,
+                        g_strcmp0(text, radio->last_error_message) == 0 ? LOG_DEBUG : failure_level(reason),
                         0, "%s", text);
 
         radio->last_error = code;
