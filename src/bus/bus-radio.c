@@ -105,6 +105,7 @@ INFO_GETTER(storage_used, "u", info->storage_used_kb)
 INFO_GETTER(storage_total, "u", info->storage_total_kb)
 INFO_GETTER(clock_skew, "x", info->clock_skew_usec)
 INFO_GETTER(max_text, "u", info->max_text_bytes)
+INFO_GETTER(round_trip, "t", info->round_trip_usec)
 
 BUS_GETTER(port) {
         const BusRadio *self = userdata;
@@ -153,6 +154,7 @@ void bus_queue_radio(BusRadio *self, RadioChange what) {
                         {RADIO_CHANGED_DEVICE, BUS_RADIO, "Firmware"},
                         {RADIO_CHANGED_DEVICE, BUS_RADIO, "ProtocolVersion"},
                         {RADIO_CHANGED_DEVICE, BUS_RADIO, "MaxTextBytes"},
+                        {RADIO_CHANGED_ROUND_TRIP, BUS_RADIO, "RoundTripUSec"},
                         {RADIO_CHANGED_DEVICE, BUS_CONTACTS, "Capacity"},
                         {RADIO_CHANGED_DEVICE, BUS_CHANNELS, "Capacity"},
                         {RADIO_CHANGED_PARAMETERS, BUS_RADIO, "FrequencyHz"},
@@ -393,6 +395,7 @@ const sd_bus_vtable bus_radio_vtable[] = {
                 CHANGES("StorageTotalKB", "u", storage_total),
                 CHANGES("ClockSkewUSec", "x", clock_skew),
                 CHANGES("MaxTextBytes", "u", max_text),
+                CHANGES("RoundTripUSec", "t", round_trip),
                 SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_start,
                                         SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_stop,

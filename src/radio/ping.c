@@ -24,9 +24,13 @@ static void ping_done(Ping *ping, OutcomeCode code, const char *message, uint64_
 static void ping_reply(Session *session, const SessionReply *reply, void *userdata) {
         Ping *ping = userdata;
 
+        uint64_t round_trip_usec = clock_boottime_usec() - ping->start_usec;
+
         switch (reply->result) {
         case SESSION_REPLY:
-                ping_done(ping, OUTCOME_OK, NULL, clock_boottime_usec() - ping->start_usec);
+                ping->radio->info.round_trip_usec = round_trip_usec;
+                radio_notify(ping->radio, RADIO_CHANGED_ROUND_TRIP);
+                ping_done(ping, OUTCOME_OK, NULL, round_trip_usec);
                 break;
         case SESSION_TIMEOUT:
                 ping_done(ping, OUTCOME_TIMEOUT, "the radio did not answer in time", 0);

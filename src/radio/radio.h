@@ -91,8 +91,9 @@ typedef struct RadioInfo {
         RadioRange repeat_ranges[RADIO_RANGES_MAX]; /* where it may repeat for others; level >= 9 */
         uint16_t battery_mv;                        /* 0: not told */
         uint32_t storage_used_kb, storage_total_kb;
-        int64_t clock_skew_usec; /* radio minus host */
-        uint32_t max_text_bytes; /* of a direct text now */
+        int64_t clock_skew_usec;  /* radio minus host */
+        uint32_t max_text_bytes;  /* of a direct text now */
+        uint64_t round_trip_usec; /* of the last radio_ping() that was answered; 0: none yet */
 } RadioInfo;
 
 /* Which properties changed; the bus maps bits to names. */
@@ -114,7 +115,8 @@ typedef enum RadioChange {
         RADIO_CHANGED_TUNING = 1 << 18,
         RADIO_CHANGED_SCOPE = 1 << 19,  /* the default one */
         RADIO_CHANGED_REPEAT = 1 << 20, /* the frequencies */
-        RADIO_CHANGED_SYNC = 1 << 24,   /* radio_sync_progress() */
+        RADIO_CHANGED_ROUND_TRIP = 1 << 22,
+        RADIO_CHANGED_SYNC = 1 << 24, /* radio_sync_progress() */
 } RadioChange;
 
 /* Bytes that another node sent to whoever listens. */

@@ -222,7 +222,9 @@ class Tests(Case):
 
     def test_start_stop_ping(self):
         _, client = self.start()
-        self.bed.ctl("ping")
+        answer = json.loads(self.bed.ctl("ping", "--json").stdout)
+        self.assertGreater(answer["RoundTripUSec"], 0)
+        self.assertEqual(client.get(RADIO, "Radio", "RoundTripUSec"), answer["RoundTripUSec"])
         self.bed.ctl("stop")
         client.wait_for_state("stopped")
         self.bed.ctl("start")
