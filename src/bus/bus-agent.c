@@ -300,18 +300,35 @@ static bool ask(Radio *radio, const char *address, const char *why, void *userda
         return true;
 }
 
+static BusQuestion *find_question(Bus *bus, Radio *radio) {
+        for (GList *l = bus->questions.head; l; l = l->next)
+                if (((BusQuestion *) l->data)->radio == radio)
+                        return l->data;
+        return NULL;
+}
+
 static void cancel(Radio *radio, void *userdata) {
-        Bus *bus = userdata;
+        BusQuestion *question = find_question(userdata, radio);
 
-        for (GList *l = bus->questions.head; l; l = l->next) {
-                BusQuestion *question = l->data;
-
-                if (question->radio != radio)
-                        continue;
-                tell_cancel(question);
-                question_free(question);
+        if (!question)
                 return;
-        }
+        tell_cancel(question);
+        question_free(question);
+}
+
+void bus_agents_prefer(BusRadio *self) {
+        BusQuestion *question = find_question(self->bus, self->radio);
+        BusAgent *agent = find_agent(self->bus, self->pair_caller, NULL);
+
+        if (!question || !agent ||
+            (question->agent && g_strcmp0(question->agent->sender, self->pair_caller) == 0))
+                return;
+
+        tell_cancel(question);
+        question->slot = sd_bus_slot_unref(question->slot);
+        g_queue_remove(&question->agents, agent);
+        g_queue_push_head(&question->agents, agent);
+        question_next(question);
 }
 
 const PinAsker bus_pin_asker = {.ask = ask, .cancel = cancel};

@@ -366,6 +366,8 @@ void bus_backup_stop(Bus *bus);
 
 extern uint64_t bus_agent_usec;      /* how long an agent may take; tests shorten it */
 extern const PinAsker bus_pin_asker; /* userdata: Bus */
+/* A question about this radio that is under way goes to the one who called Pair. */
+void bus_agents_prefer(BusRadio *self);
 int bus_method_register_agent(sd_bus_message *call, void *userdata, sd_bus_error *error);   /* Bus */
 int bus_method_unregister_agent(sd_bus_message *call, void *userdata, sd_bus_error *error); /* Bus */
 /* The connection goes. */

@@ -69,6 +69,8 @@ static int method_pair(sd_bus_message *call, void *userdata, sd_bus_error *error
 
         g_free(self->pair_caller);
         self->pair_caller = g_strdup(sd_bus_message_get_sender(call));
+        if (!passkey)
+                bus_agents_prefer(self);
         radio_pair(self->radio, passkey, pair_done, caller);
         return 1; /* answered later */
 }

@@ -9,5 +9,5 @@
 ExitCode found_read(sd_bus_message *reply, const char *method, JsonNode **ret);
 /* As a table, with the ids of the radios that objects knows (may be NULL). */
 void found_print(JsonArray *records, Objects *objects);
-/* As a table or, with --json, as they are. */
-ExitCode found_show(const CtlOptions *options, Client *client, JsonNode *records);
+/* As a table or, with --json, as they are. Takes the node. */
+ExitCode found_show(const CtlOptions *options, Client *client, JsonNode *taken);

@@ -25,7 +25,7 @@ static ExitCode run_list(const CtlOptions *options, const Args *args) {
         code = client_open(options, &client);
         if (code == EXIT_CODE_OK)
                 code = list_bonds(client, &bonds);
-        return code == EXIT_CODE_OK ? found_show(options, client, bonds) : code;
+        return code == EXIT_CODE_OK ? found_show(options, client, g_steal_pointer(&bonds)) : code;
 }
 
 static const Verb bond_list = {

@@ -58,12 +58,13 @@ ExitCode found_read(sd_bus_message *reply, const char *method, JsonNode **ret) {
         return EXIT_CODE_OK;
 }
 
-ExitCode found_show(const CtlOptions *options, Client *client, JsonNode *records) {
+ExitCode found_show(const CtlOptions *options, Client *client, JsonNode *taken) {
+        g_autoptr(JsonNode) records = taken;
         g_autoptr(Objects) objects = NULL;
         ExitCode code;
 
         if (options->json) {
-                json_print_document(json_node_ref(records));
+                json_print_document(g_steal_pointer(&records));
                 return EXIT_CODE_OK;
         }
 
@@ -133,7 +134,7 @@ static ExitCode run_discover(const CtlOptions *options, const Args *args) {
         if (!options->json && json_array_get_length(json_node_get_array(records)) == 0)
                 return ctl_fail(EXIT_CODE_NOT_FOUND,
                                 "no radio was found: is it on, near, and not connected to a phone?");
-        return found_show(options, client, records);
+        return found_show(options, client, g_steal_pointer(&records));
 }
 
 static const VerbOption discover_options[] = {

@@ -17,7 +17,16 @@ from test_verbs import FAILED, NOT_CONNECTED, NOT_FOUND, REFUSED, USAGE, find_pr
 HUT = "C0:00:00:00:22:01"
 
 
-class Discover(BookCase):
+class QuietCase(BookCase):
+    def json(self, *arguments, **options):
+        """A library that complains does it on standard error."""
+        found = super().json(*arguments, **options)
+        if "stdin" not in options:
+            self.assertEqual(self.stderr, "")
+        return found
+
+
+class Discover(QuietCase):
     def test_table(self):
         lines = self.ctl("discover").splitlines()
         self.assertEqual(lines[0].split(), ["TRANSPORT", "NAME", "SIGNAL", "BOND", "LINK", "ADAPTER", "RADIO"])
@@ -41,7 +50,7 @@ class Discover(BookCase):
         self.ctl("discover", status=NOT_CONNECTED)
 
 
-class Bond(BookCase):
+class Bond(QuietCase):
     def test_list(self):
         self.assertEqual([line.split()[-1] for line in self.ctl("bond").splitlines()], ["ADAPTER", "hci1", "hci0"])
         self.assertEqual([bond["Address"] for bond in self.json("bond", "list")], [HUT, HUT])
@@ -63,7 +72,7 @@ class Bond(BookCase):
         self.ctl("bond", "forget", HUT, status=REFUSED)
 
 
-class Pair(BookCase):
+class Pair(QuietCase):
     def test_asked(self):
         """The daemon asks back over the same connection; a wrong PIN is asked for again."""
         self.assertEqual(self.ctl("pair", stdin=b"123456\n"), "bonded\n")

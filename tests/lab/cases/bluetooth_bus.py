@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What clients of the daemon do with Bluetooth: look for radios, give a PIN when asked, list and remove bonds."""
+
+import json
+import shlex
+
+from bluetooth import ADDRESS, RADIO, air, bond, make_air, start
+from guest import LabError
+
+ADAPTER = "/org/bluez/hci0"
+DISCOVERING = f"busctl get-property org.bluez {ADAPTER} org.bluez.Adapter1 Discovering"
+UNKNOWN_PIN = "/run/credstore/meshcored.pin"
+
+
+def ctl(lab, *words, stdin="", status=0):
+    """What meshcorectl says."""
+    command = f"printf %s {shlex.quote(stdin)} | {shlex.join(['meshcorectl', *words])} 2>&1; echo $?"
+    text, code = lab.run(command, timeout=150).rstrip("\n").rpartition("\n")[::2]
+    if int(code) != status:
+        raise LabError(f"meshcorectl {' '.join(words)}: {code}, {text}")
+    return text
+
+
+def ctl_json(lab, *words):
+    text = ctl(lab, *words, "--json")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise LabError(f"meshcorectl {' '.join(words)}: {text!r}") from error
+
+
+def start_without_pin(lab):
+    lab.run(f"rm -f {UNKNOWN_PIN}")
+    lab.configure({"hut": f"ble:{ADDRESS}"})
+    lab.wait_state("hut", "waiting", "needs-pin", run="systemctl start meshcored.service")
+
+
+def case_discover(lab):
+    """A radio nobody has configured, one that is connected, and a machine without Bluetooth."""
+    make_air(lab, "nrf52")
+    lab.configure({})
+    lab.start_daemon()
+    found = ctl_json(lab, "discover", "--first", "--timeout", "60s")
+    assert len(found) == 1, found
+    assert (found[0]["Transport"], found[0]["Address"], found[0]["Name"]) == ("ble", ADDRESS, "MeshCore-Hut"), found
+    assert (found[0]["Bonded"], found[0]["Connected"], found[0]["Adapter"]) == (False, False, "hci0"), found
+    assert -127 <= found[0]["Rssi"] < 0 and "Radio" not in found[0], found
+    assert f"ble:{ADDRESS}" in ctl(lab, "discover", "Hut", "--timeout", "2s", "--adapter", "hci0")
+    ctl(lab, "discover", "--timeout", "2s", "--adapter", "hci7", status=4)
+    ctl(lab, "discover", "Nobody", "--timeout", "2s", status=4)
+
+    # the search ends with the one who asked for it
+    lab.run(
+        "systemd-run --quiet --collect --unit=lab-discover meshcorectl discover --timeout 100s; "
+        f"for i in $(seq 100); do {DISCOVERING} | grep -q true && break; sleep 0.1; done; {DISCOVERING} | grep -q true; "
+        f"systemctl stop lab-discover; for i in $(seq 100); do {DISCOVERING} | grep -q false && exit 0; sleep 0.1; done; exit 1"
+    )
+
+    lab.run("systemctl stop meshcored.service")
+    start(lab, "123456")
+    found = ctl_json(lab, "discover", "--timeout", "2s")
+    assert [(f["Connected"], f["Bonded"], f["Radio"]) for f in found] == [(True, True, RADIO)], found
+
+    lab.run(f"busctl set-property org.bluez {ADAPTER} org.bluez.Adapter1 Powered b false")
+    assert "no power" in ctl(lab, "discover", "--transport", "ble", status=7)
+    assert ctl_json(lab, "discover")[:1] == [], "no error where Bluetooth is one of several ways"
+    lab.run("systemctl stop bluetooth")
+    assert "Bluetooth service" in ctl(lab, "discover", "--transport", "ble", status=7)
+
+
+def case_bonds(lab):
+    """Listed, and removed: of a radio in the tree, and of one that is no longer there."""
+    make_air(lab)
+    start(lab, "123456")
+    bonds = ctl_json(lab, "bond", "list")
+    assert [(b["Address"], b["Adapter"], b["Radio"]) for b in bonds] == [(ADDRESS, "hci0", RADIO)], bonds
+    assert ctl(lab, "bond", "verify") == "verified"
+    ctl(lab, "bond", "forget", "C0:00:00:00:22:99", status=4)
+    ctl(lab, "bond", "forget", ADDRESS)
+    assert ctl_json(lab, "bond", "list") == []
+    assert "stopped" in lab.get(RADIO, "Radio", "State")
+
+    lab.wait_state("hut", "ready", run="meshcorectl start hut")
+    lab.configure({})
+    lab.run("systemctl reload meshcored.service")
+    bonds = ctl_json(lab, "bond", "list")
+    assert [(b["Address"], b.get("Radio")) for b in bonds] == [(ADDRESS, None)], bonds
+    ctl(lab, "bond", "forget", "--all")
+    assert ctl_json(lab, "bond", "list") == []
+    assert lab.run("find /var/lib/bluetooth -name info").strip() == ""
+
+
+def case_agent(lab):
+    """A person gives the PIN: wrong, then right; a radio that waits asks as soon as somebody can be asked."""
+    make_air(lab)
+    start_without_pin(lab)
+    assert bond(lab) == ("needs-pin", "no-pin"), bond(lab)
+    text = ctl(lab, "pair", stdin="111111\n123456\n")
+    assert "did not accept that PIN" in text and text.endswith("bonded"), text
+    assert bond(lab) == ("verified", "none"), bond(lab)
+    assert ctl(lab, "pair") == "already-bonded"
+
+    # nobody is asked for what the radio forgot until there is somebody
+    lab.wait_state("hut", "waiting", "needs-pin", run=air(lab, "forget", "drop 0x13"))
+    assert bond(lab) == ("stale", "key-missing"), bond(lab)
+    lab.write("/run/agent.py", AGENT)
+    lab.at_end("systemctl stop lab-agent")
+    lab.wait_state(
+        "hut", "ready", run="systemd-run --quiet --collect --unit=lab-agent python3 /run/agent.py"
+    )
+    assert bond(lab) == ("verified", "none"), bond(lab)
+    assert "key-missing" in lab.run("journalctl --no-pager -u lab-agent -o cat")
+
+    # three wrong ones are enough
+    ctl(lab, "bond", "forget", ADDRESS)
+    lab.run("systemctl stop lab-agent")
+    text = ctl(lab, "pair", stdin="111111\n222222\n333333\n444444\n", status=5)
+    assert "did not accept the PIN" in text, text
+    ctl(lab, "pair", stdin="12345\n", status=2)
+
+
+AGENT = """
+import dbus, dbus.service, dbus.mainloop.glib
+from gi.repository import GLib
+dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+class Agent(dbus.service.Object):
+    @dbus.service.method("org.meshcored1.PairingAgent", in_signature="osa{sv}", out_signature="u")
+    def RequestPasskey(self, radio, address, details):
+        print(radio, address, details["Reason"], flush=True)
+        return 123456
+    @dbus.service.method("org.meshcored1.PairingAgent")
+    def Cancel(self):
+        pass
+bus = dbus.SystemBus()
+agent = Agent(bus, "/agent")
+bus.call_blocking("org.meshcored1", "/org/meshcored1", "org.meshcored1.Manager", "RegisterAgent", "o", ("/agent",))
+GLib.MainLoop().run()
+"""
+
+
+def case_security_request(lab):
+    """A radio that asks for security over a link that has it gets no new pairing, whoever has a PIN."""
+    make_air(lab)
+    start(lab, "123456")
+    before = lab.run("journalctl --no-pager -u lab-vradio -o cat").count("pairing request")
+    lab.run(air(lab, "secreq"))
+    lab.run("sleep 2")
+    assert "ready" in lab.get(RADIO, "Radio", "State")
+    ctl(lab, "ping")
+    assert lab.run("journalctl --no-pager -u lab-vradio -o cat").count("pairing request") == before
