@@ -14,6 +14,7 @@
 #define IFACE_MANAGER  CTL_SERVICE ".Manager"
 #define IFACE_MESSAGE  CTL_SERVICE ".Message"
 #define IFACE_MESSAGES CTL_SERVICE ".Messages"
+#define IFACE_MONITOR  CTL_SERVICE ".Monitor"
 #define IFACE_PAIRING  CTL_SERVICE ".Pairing"
 #define IFACE_RADIO    CTL_SERVICE ".Radio"
 

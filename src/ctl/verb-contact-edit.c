@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "autobus.h"
 #include "command-line.h"
+#include "format.h"
 #include "hex.h"
 #include "key.h"
 #include "macros.h"
@@ -374,4 +377,76 @@ const Verb contact_reset_path = {
                 .max_words = 1,
                 .word = WORD_CONTACT,
                 .run = run_reset_path,
+};
+
+/* -- what the radio knows --------------------------------------------------------------- */
+
+static ExitCode run_advert_path(const CtlOptions *options, const Args *args) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        g_autoptr(JsonNode) heard = NULL, hops = NULL;
+        g_auto(Target) target = {};
+        const char *path;
+        ExitCode code;
+
+        code = target_open_contact(options, args_word(args, 0), &target, &path);
+        if (code == EXIT_CODE_OK)
+                code = target_call(&target, &reply, path, IFACE_CONTACT, "GetAdvertPath", NULL);
+        if (code != EXIT_CODE_OK)
+                return code;
+        if (json_from_message(reply, &heard) < 0 || json_from_message(reply, &hops) < 0 ||
+            !JSON_NODE_HOLDS_ARRAY(hops))
+                return ctl_fail(EXIT_CODE_FAILED, "the daemon's answer to GetAdvertPath makes no sense");
+
+        if (options->json) {
+                JsonObject *object = json_object_new();
+
+                json_object_set_member(object, "HeardUSec", g_steal_pointer(&heard));
+                json_object_set_member(object, "Path", g_steal_pointer(&hops));
+                json_print_document(json_node_init_object(json_node_alloc(), object));
+                json_object_unref(object);
+        } else {
+                g_autofree char *time = format_time(json_node_get_int(heard));
+                g_autofree char *text = answer_hops_text(json_node_get_array(hops));
+
+                printf("heard  %s\npath   %s\n", time, *text ? text : "direct");
+        }
+        return EXIT_CODE_OK;
+}
+
+const Verb contact_advert_path = {
+                .name = "contact advert-path",
+                .arguments = "CONTACT",
+                .summary = "Show the way that the last advert of a contact took to us",
+                .description = "Nearest to the contact first. The radio keeps those of the 16 nodes that it\n"
+                               "heard last.\n"
+                               "\n"
+                               "With --json: {\"HeardUSec\", \"Path\"}.\n",
+                .examples = "  meshcorectl contact advert-path Alice\n",
+                .min_words = 1,
+                .max_words = 1,
+                .word = WORD_CONTACT,
+                .run = run_advert_path,
+};
+
+static ExitCode run_refresh(const CtlOptions *options, const Args *args) {
+        g_auto(Target) target = {};
+        const char *path;
+        ExitCode code;
+
+        code = target_open_contact(options, args_word(args, 0), &target, &path);
+        if (code == EXIT_CODE_OK)
+                code = target_call(&target, NULL, path, IFACE_CONTACT, "Refresh", NULL);
+        return code == EXIT_CODE_OK ? target_print(&target, path, IFACE_CONTACT, NULL) : code;
+}
+
+const Verb contact_refresh = {
+                .name = "contact refresh",
+                .arguments = "CONTACT",
+                .summary = "Read a contact from the radio again",
+                .description = PRINTS_NOTHING,
+                .examples = "  meshcorectl contact refresh Alice\n",
+                .min_words = 1,
+                .max_words = 1,
+                .word = WORD_CONTACT,
+                .run = run_refresh,
 };

@@ -178,19 +178,11 @@ static const Verb contact_find = {
 /* -- the group ---------------------------------------------------------------- */
 
 static const Verb *const parts[] = {
-                &contact_list,
-                &contact_show,
-                &contact_find,
-                &contact_add,
-                &contact_update,
-                &contact_favourite,
-                &contact_remove,
-                &contact_set_path,
-                &contact_reset_path,
-                &contact_share,
-                &contact_export,
-                &contact_import,
-                NULL,
+                &contact_list,        &contact_show,     &contact_find,
+                &contact_add,         &contact_update,   &contact_favourite,
+                &contact_remove,      &contact_set_path, &contact_reset_path,
+                &contact_advert_path, &contact_refresh,  &contact_share,
+                &contact_export,      &contact_import,   NULL,
 };
 
 const Verb verb_contact = {

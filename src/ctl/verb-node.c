@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "answer.h"
 #include "autobus.h"
 #include "command-line.h"
 #include "format.h"
@@ -13,109 +14,7 @@
 #include "when.h"
 
 /* Questions to repeaters, rooms and sensors. Their answers are open sets of named values, so they are
- * shown by their form: one value a line, or a table. */
-
-/* -- showing ---------------------------------------------------------------- */
-
-static char *value_text(const Target *t, const char *name, JsonNode *value) {
-        GType type = JSON_NODE_HOLDS_VALUE(value) ? json_node_get_value_type(value) : G_TYPE_INVALID;
-        bool is_span = g_str_has_suffix(name, "AirtimeUSec") || strcmp(name, "UptimeUSec") == 0;
-
-        if (g_str_has_suffix(name, "USec"))
-                return is_span ? format_span(json_node_get_int(value))
-                               : format_time(json_node_get_int(value));
-        if (strcmp(name, "Contact") == 0 && type == G_TYPE_STRING) {
-                JsonObject *contact = objects_get(t->objects, json_node_get_string(value), IFACE_CONTACT);
-
-                return g_strdup(contact ? json_string(contact, "Name") : "");
-        }
-        if (type == G_TYPE_STRING)
-                return g_strdup(json_node_get_string(value));
-        if (type == G_TYPE_BOOLEAN)
-                return g_strdup(json_node_get_boolean(value) ? "yes" : "no");
-        if (type == G_TYPE_DOUBLE)
-                return g_strdup_printf("%g", json_node_get_double(value));
-        return json_to_text(value, false);
-}
-
-static void print_facts(const Target *t, JsonObject *object) {
-        JsonObjectIter iter;
-        const char *name;
-        JsonNode *value;
-
-        json_object_iter_init_ordered(&iter, object);
-        while (json_object_iter_next_ordered(&iter, &name, &value)) {
-                g_autofree char *text = value_text(t, name, value);
-                g_autofree char *shown = terminal_escape(text), *label = terminal_escape(name);
-
-                printf("%-20s %s\n", label, shown);
-        }
-}
-
-/* The names in all rows, in the order in which they appear first. */
-static GPtrArray *column_names(JsonArray *rows) {
-        GPtrArray *names = g_ptr_array_new();
-
-        for (guint i = 0; i < json_array_get_length(rows); i++) {
-                JsonObjectIter iter;
-                const char *name;
-
-                json_object_iter_init_ordered(&iter, json_array_get_object_element(rows, i));
-                while (json_object_iter_next_ordered(&iter, &name, NULL))
-                        if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
-                                g_ptr_array_add(names, (char *) name);
-        }
-        g_ptr_array_add(names, NULL);
-        return names;
-}
-
-static void print_rows(const Target *t, JsonArray *rows) {
-        g_autoptr(GPtrArray) names = column_names(rows);
-        g_autoptr(Table) table = NULL;
-
-        if (json_array_get_length(rows) == 0) {
-                ctl_note("the answer is an empty list");
-                return;
-        }
-
-        table = table_new((const char *const *) names->pdata);
-        for (guint i = 0; i < json_array_get_length(rows); i++) {
-                JsonObject *row = json_array_get_object_element(rows, i);
-
-                for (guint j = 0; j + 1 < names->len; j++) {
-                        JsonNode *value = json_object_get_member(row, names->pdata[j]);
-                        g_autofree char *text = value ? value_text(t, names->pdata[j], value) : NULL;
-
-                        table_add(table, text);
-                }
-        }
-        table_print(table);
-}
-
-/* Takes the node. */
-static void print_answer(const Target *t, JsonNode *answer, bool stream) {
-        if (t->options->json && stream) {
-                g_autofree char *line = json_to_text(answer, false);
-
-                puts(line);
-                json_node_unref(answer);
-        } else if (t->options->json) {
-                json_print_document(answer);
-                return;
-        } else {
-                if (JSON_NODE_HOLDS_ARRAY(answer))
-                        print_rows(t, json_node_get_array(answer));
-                else if (JSON_NODE_HOLDS_OBJECT(answer))
-                        print_facts(t, json_node_get_object(answer));
-                else {
-                        g_autofree char *shown = terminal_escape(json_node_get_string(answer));
-
-                        puts(shown);
-                }
-                json_node_unref(answer);
-        }
-        fflush(stdout);
-}
+ * shown by their form; see answer.h. */
 
 /* -- asking ------------------------------------------------------------------ */
 
@@ -124,26 +23,6 @@ ExitCode node_new_call(const Target *t, const char *path, const char *member, sd
                 return ctl_fail(EXIT_CODE_USAGE, "%s is neither a repeater nor a room nor a sensor",
                                 json_string(objects_get(t->objects, path, IFACE_CONTACT), "Name"));
         return client_new_call(t->client, path, IFACE_NODE, member, ret);
-}
-
-static ExitCode read_answer(sd_bus_message *reply, JsonNode **ret) {
-        if (json_from_message(reply, ret) < 0)
-                return ctl_fail(EXIT_CODE_FAILED, "the daemon's answer makes no sense");
-        return EXIT_CODE_OK;
-}
-
-/* Sends a call to whose arguments r applies, and shows what comes. */
-static ExitCode ask(const Target *t, sd_bus_message *call, int r, bool stream) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        JsonNode *answer;
-        ExitCode code;
-
-        code = target_send(t, call, r, &reply);
-        if (code == EXIT_CODE_OK)
-                code = read_answer(reply, &answer);
-        if (code == EXIT_CODE_OK)
-                print_answer(t, answer, stream);
-        return code;
 }
 
 static ExitCode ask_once(const Target *t, const char *path, const char *member, const char *flag,
@@ -158,7 +37,7 @@ static ExitCode ask_once(const Target *t, const char *path, const char *member, 
         r = flag     ? sd_bus_message_append(call, "a{sv}", 1, flag, "b", 1)
             : stream ? sd_bus_message_append(call, "a{sv}", 1, "Poll", "b", 1)
                      : sd_bus_message_append(call, "a{sv}", 0);
-        return ask(t, call, r, stream);
+        return answer_ask(t, call, r, stream);
 }
 
 /* Questions whose only arguments are options: flag is true when the option is given. */
@@ -225,10 +104,10 @@ static ExitCode run_neighbours(const CtlOptions *options, const Args *args) {
                 code = node_new_call(&target, path, "GetNeighbours", &call);
         if (code != EXIT_CODE_OK)
                 return code;
-        return ask(&target, call,
-                   sd_bus_message_append(call, "a{sv}", 2, "Order", "s", order, "Limit", "y",
-                                         (uint8_t) limit),
-                   false);
+        return answer_ask(&target, call,
+                          sd_bus_message_append(call, "a{sv}", 2, "Order", "s", order, "Limit", "y",
+                                                (uint8_t) limit),
+                          false);
 }
 
 static ExitCode run_mma(const CtlOptions *options, const Args *args) {
@@ -245,7 +124,7 @@ static ExitCode run_mma(const CtlOptions *options, const Args *args) {
                 code = node_new_call(&target, path, "GetMinMaxAvg", &call);
         if (code != EXIT_CODE_OK)
                 return code;
-        return ask(&target, call, sd_bus_message_append(call, "tta{sv}", from, to, 0), false);
+        return answer_ask(&target, call, sd_bus_message_append(call, "tta{sv}", from, to, 0), false);
 }
 
 /* -- login --------------------------------------------------------------------- */
@@ -267,10 +146,8 @@ static ExitCode run_login(const CtlOptions *options, const Args *args) {
                 password = g_strdup("");
         else
                 code = text_input_line(args_get(args, "password-file"), "Password: ", true, &password);
-        if (code != EXIT_CODE_OK) {
-                sd_bus_message_unref(call);
+        if (code != EXIT_CODE_OK)
                 return code;
-        }
 
         r = sd_bus_message_sensitive(call);
         if (r >= 0)
@@ -279,7 +156,7 @@ static ExitCode run_login(const CtlOptions *options, const Args *args) {
                 r = args_has(args, "force") ? sd_bus_message_append(call, "a{sv}", 1, "Force", "b", 1)
                                             : sd_bus_message_append(call, "a{sv}", 0);
         explicit_bzero(password, strlen(password));
-        return ask(&target, call, r, false);
+        return answer_ask(&target, call, r, false);
 }
 
 static ExitCode run_logout(const CtlOptions *options, const Args *args) {
@@ -338,20 +215,6 @@ static ExitCode run_command(const CtlOptions *options, const Args *args) {
         return code;
 }
 
-static int append_hex(sd_bus_message *call, const char *text) {
-        g_autofree uint8_t *bytes = g_malloc(strlen(text) / 2 + 1);
-        size_t n = strlen(text);
-
-        for (size_t i = 0; i < n; i += 2) {
-                int high = g_ascii_xdigit_value(text[i]), low = g_ascii_xdigit_value(text[i + 1]);
-
-                if (high < 0 || low < 0)
-                        return -EINVAL;
-                bytes[i / 2] = (uint8_t) (high << 4 | low);
-        }
-        return sd_bus_message_append_array(call, 'y', bytes, n / 2);
-}
-
 static ExitCode run_request(const CtlOptions *options, const Args *args) {
         g_auto(Target) target = {};
         _cleanup_message_ sd_bus_message *call = NULL;
@@ -365,26 +228,15 @@ static ExitCode run_request(const CtlOptions *options, const Args *args) {
         if (code != EXIT_CODE_OK)
                 return code;
 
-        r = append_hex(call, args_word(args, 1));
-        if (r == -EINVAL) {
-                sd_bus_message_unref(call);
+        r = answer_append_hex(call, args_word(args, 1));
+        if (r == -EINVAL)
                 return ctl_fail(EXIT_CODE_USAGE, "%s is not made of pairs of hex digits", args_word(args, 1));
-        }
         if (r >= 0)
                 r = sd_bus_message_append(call, "a{sv}", 0);
-        return ask(&target, call, r, false);
+        return answer_ask(&target, call, r, false);
 }
 
 /* -- path -------------------------------------------------------------------------- */
-
-static char *hops_text(JsonArray *hops) {
-        GString *text = g_string_new(NULL);
-
-        for (guint i = 0; i < json_array_get_length(hops); i++)
-                g_string_append_printf(text, "%s%s", i > 0 ? "," : "",
-                                       json_array_get_string_element(hops, i));
-        return g_string_free(text, FALSE);
-}
 
 static ExitCode run_path(const CtlOptions *options, const Args *args) {
         _cleanup_message_ sd_bus_message *reply = NULL;
@@ -409,11 +261,31 @@ static ExitCode run_path(const CtlOptions *options, const Args *args) {
                 json_object_set_member(object, "In", g_steal_pointer(&in));
                 json_print_document(json_node_init_object(json_node_alloc(), object));
         } else {
-                g_autofree char *there = hops_text(json_node_get_array(out)),
-                                *back = hops_text(json_node_get_array(in));
+                g_autofree char *there = answer_hops_text(json_node_get_array(out)),
+                                *back = answer_hops_text(json_node_get_array(in));
 
                 printf("there  %s\nback   %s\n", *there ? there : "direct", *back ? back : "direct");
         }
+        return EXIT_CODE_OK;
+}
+
+static ExitCode run_connection(const CtlOptions *options, const Args *args) {
+        _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
+        g_auto(Target) target = {};
+        int connected = false;
+        const char *path;
+        ExitCode code;
+
+        code = target_open_contact(options, args_word(args, 0), &target, &path);
+        if (code == EXIT_CODE_OK)
+                code = node_new_call(&target, path, "HasConnection", &call);
+        if (code == EXIT_CODE_OK)
+                code = target_send(&target, call, 0, &reply);
+        if (code != EXIT_CODE_OK)
+                return code;
+        if (sd_bus_message_read(reply, "b", &connected) < 0)
+                return ctl_fail(EXIT_CODE_FAILED, "the daemon's answer to HasConnection makes no sense");
+        puts(options->json ? connected ? "true" : "false" : connected ? "yes" : "no");
         return EXIT_CODE_OK;
 }
 
@@ -509,12 +381,13 @@ PART(command, run_command, "NODE WORD…", "Run a command on a node; - reads it 
      .examples = "  meshcorectl node command Hilltop get name\n"
                  "  echo 'password new' | meshcorectl node command Hilltop -\n");
 PART(request, run_request, "NODE HEX", "Send type and parameters of a request, show the bytes that come", 2);
+PART(connection, run_connection, "NODE", "Tell whether the radio keeps a connection to a node alive", 1);
 PART(path, run_path, "NODE", "Find the way to a contact and back", 1);
 
 static const Verb *const parts[] = {
-                &node_list,  &node_login,   &node_logout,     &node_status, &node_telemetry,
-                &node_mma,   &node_acl,     &node_neighbours, &node_owner,  &node_regions,
-                &node_basic, &node_command, &node_request,    &node_path,   NULL,
+                &node_list,    &node_login,      &node_logout, &node_status,  &node_telemetry, &node_mma,
+                &node_acl,     &node_neighbours, &node_owner,  &node_regions, &node_basic,     &node_command,
+                &node_request, &node_connection, &node_path,   NULL,
 };
 
 const Verb verb_node = {

@@ -47,6 +47,17 @@ static char *ranges_text(JsonArray *ranges) {
         return g_string_free(text, FALSE);
 }
 
+static char *airtime_text(JsonObject *radio) {
+        int64_t next = json_int(radio, "AirtimeNextUSec");
+        g_autofree char *time = next > 0 ? format_time(next) : NULL;
+
+        return g_strdup_printf("%.1f of %.0f s used, %g %% of the time%s%s",
+                               (double) json_int(radio, "AirtimeUsedUSec") / G_USEC_PER_SEC,
+                               (double) json_int(radio, "AirtimeBudgetUSec") / G_USEC_PER_SEC,
+                               100 * json_double(radio, "AirtimeRefill", 0), time ? ", polls from " : "",
+                               time ?: "");
+}
+
 static void print_radio(JsonObject *radio) {
         JsonArray *location = json_array(radio, "Location");
         double rx_delay = json_double(radio, "RxDelay", -1);
@@ -74,6 +85,8 @@ static void print_radio(JsonObject *radio) {
                 print_fact_owned("Receive delay:", g_strdup_printf("%g", rx_delay));
         if (airtime_factor >= 0)
                 print_fact_owned("Airtime factor:", g_strdup_printf("%g", airtime_factor));
+        if (json_int(radio, "AirtimeBudgetUSec") > 0)
+                print_fact_owned("Air time budget:", airtime_text(radio));
         if (json_int(radio, "PathHashSize") > 0)
                 print_fact_owned("Path hashes:", g_strdup_printf("%" G_GINT64_FORMAT " byte",
                                                                  json_int(radio, "PathHashSize")));
@@ -130,13 +143,19 @@ static const Verb radio_show = {
 };
 
 static const Verb *const parts[] = {
-                &radio_show,       &radio_set_name,      &radio_set_location,
-                &radio_advertise,  &radio_set_params,    &radio_set_tx_power,
-                &radio_set_tuning, &radio_path_hash,     &radio_scope,
-                &radio_set_other,  &radio_vars,          &radio_stats,
-                &radio_telemetry,  &radio_time_sync,     &radio_reboot,
-                &radio_pin,        &radio_sign,          &radio_export_key,
-                &radio_import_key, &radio_factory_reset, NULL,
+                &radio_show,          &radio_set_name,
+                &radio_set_location,  &radio_advertise,
+                &radio_set_params,    &radio_set_tx_power,
+                &radio_set_tuning,    &radio_path_hash,
+                &radio_scope,         &radio_set_other,
+                &radio_vars,          &radio_stats,
+                &radio_trace,         &radio_discover,
+                &radio_send_raw,      &radio_send_control,
+                &radio_send_packet,   &radio_telemetry,
+                &radio_time_sync,     &radio_reboot,
+                &radio_pin,           &radio_sign,
+                &radio_export_key,    &radio_import_key,
+                &radio_factory_reset, NULL,
 };
 
 const Verb verb_radio = {

@@ -121,6 +121,7 @@ START_TEST(bad_paths_never_reach_the_radio) {
                 trace(hashes, bad[i].size, bad[i].hash_size);
                 ck_assert_uint_eq(ends, i + 1);
                 ck_assert_int_eq(code, OUTCOME_INVALID_ARGUMENTS);
+                ck_assert(!strstr(f.outcome.message, "empty") == (bad[i].size > 0));
         }
         ck_assert_uint_eq(peer_count(f.peer, CMD_SEND_TRACE_PATH), 0);
         trace(hashes, 160, 8);
