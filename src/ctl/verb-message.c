@@ -8,9 +8,28 @@
 #include "terminal.h"
 #include "verbs.h"
 
+/* "2: a1; b2,c3": how many, and who passed it on in each of them. */
+static char *repeats_text(JsonNode *value) {
+        JsonArray *repeats = JSON_NODE_HOLDS_ARRAY(value) ? json_node_get_array(value) : NULL;
+        guint n = repeats ? json_array_get_length(repeats) : 0;
+        g_autoptr(GString) out = g_string_new(NULL);
+
+        for (guint i = 0; i < n; i++) {
+                JsonArray *path = json_array_get_array_element(repeats, i);
+
+                g_string_append(out, i > 0 ? "; " : "");
+                for (guint k = 0; k < json_array_get_length(path); k++)
+                        g_string_append_printf(out, "%s%s", k > 0 ? "," : "",
+                                               json_array_get_string_element(path, k));
+        }
+        return n > 0 ? g_strdup_printf("%u: %s", n, out->str) : g_strdup("");
+}
+
 static char *value_text(const char *name, JsonNode *value) {
         if (g_str_has_suffix(name, "USec") && strcmp(name, "RoundTripUSec") != 0)
                 return format_time(json_node_get_int(value));
+        if (strcmp(name, "Repeats") == 0)
+                return repeats_text(value);
         if (strcmp(name, "RoundTripUSec") == 0)
                 return json_node_get_int(value) > 0 ? format_span(json_node_get_int(value)) : g_strdup("");
         if ((strcmp(name, "Hops") == 0 && json_node_get_int(value) == 255) ||

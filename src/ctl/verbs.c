@@ -29,6 +29,8 @@ const Verb *const verbs[] = {
                 &verb_discover,
                 &verb_pair,
                 &verb_bond,
+                &verb_rx_log,
+                &verb_capture,
                 &verb_inhibit,
                 &verb_backup,
                 &verb_export,

@@ -5,9 +5,11 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "derive.h"
 #include "hex.h"
 #include "log.h"
 #include "macros.h"
+#include "sha256.h"
 
 #define CONTACT_SIZE    148
 #define SELF_INFO_SIZE  58
@@ -65,6 +67,27 @@ static int read_record(GArray *records, const char *line) {
         return 0;
 }
 
+/* Secrets are blanked in recordings from the field. Channels would be one and the same with none, so each
+ * gets the one that its name stands for, or one that nobody else has. */
+static void restore_secret(TranscriptRecord *record) {
+        static const uint8_t none[SECRET_SIZE];
+        uint8_t *secret = record->frame + 2 + NAME_FIELD_SIZE, digest[SHA256_SIZE];
+        g_autofree char *name = NULL;
+
+        if (!transcript_is(record, RESP_CHANNEL_INFO) ||
+            record->frame_size != 2 + NAME_FIELD_SIZE + SECRET_SIZE || record->frame[2] == '\0' ||
+            memcmp(secret, none, sizeof(none)) != 0)
+                return;
+
+        name = g_strndup((const char *) record->frame + 2, NAME_FIELD_SIZE);
+        if (g_str_equal(name, "Public"))
+                memcpy(secret, public_channel_secret, SECRET_SIZE);
+        else if (derive_hashtag_secret(name, secret) < 0) {
+                sha256(&(Slice){record->frame, 2 + NAME_FIELD_SIZE}, 1, digest);
+                memcpy(secret, digest, SECRET_SIZE);
+        }
+}
+
 int transcript_load(const char *path, Transcript **ret) {
         g_autoptr(Transcript) transcript = g_new0(Transcript, 1);
         g_autofree char *text = NULL;
@@ -87,6 +110,7 @@ int transcript_load(const char *path, Transcript **ret) {
                 TranscriptRecord *record = &g_array_index(transcript->records, TranscriptRecord, i);
 
                 record->frame = record->data + STREAM_HEADER_SIZE;
+                restore_secret(record);
         }
 
         *ret = g_steal_pointer(&transcript);
