@@ -260,6 +260,36 @@ START_TEST(mute) {
 }
 END_TEST
 
+/* A link, and never a service. */
+START_TEST(never_resolved) {
+        uint64_t began = ble_now();
+
+        fake_radio_bond(f->hut);
+        f->fake->times.resolve = 1000 * USEC_PER_SEC;
+        ble_open_link(f, HUT_ADDRESS);
+        ble_expect_end(f, LINK_END_UNREACHABLE, BOND_UNREACHABLE, BOND_REASON_TIMEOUT);
+        ck_assert_uint_lt(ble_now() - began, 60 * USEC_PER_SEC);
+        expect_bond_left_alone();
+}
+END_TEST
+
+/* AcquireNotify was seen to get no answer at all when the link dies meanwhile. */
+START_TEST(lost_while_subscribing) {
+        fake_radio_bond(f->hut);
+        fake_silence(f->fake, "AcquireNotify");
+        ck_assert_int_ge(link_new_ble(f->bluez, f->bond, HUT_ADDRESS, &f->options, &ble_handler, f, &f->link),
+                         0);
+        ck_assert_int_ge(link_open(f->link), 0);
+        ble_pass(f, USEC_PER_SEC);
+        ck_assert_uint_eq(fake_count(f->fake, "AcquireNotify"), 1);
+        fake_radio_set_connected(f->hut, false, NULL);
+        ble_settle(f);
+        ck_assert_uint_eq(f->closed, 1);
+        ck_assert_int_eq(f->end, LINK_END_LOST);
+        expect_bond_left_alone();
+}
+END_TEST
+
 START_TEST(never_seen) {
         f->hut->near = false;
         ble_open_link(f, HUT_ADDRESS);
@@ -304,6 +334,18 @@ START_TEST(stale_without_pin) {
         f->has_pin = false;
         ble_open_link(f, HUT_ADDRESS);
         ble_expect_end(f, LINK_END_NEEDS_PIN, BOND_STALE, BOND_REASON_KEY_MISSING);
+        expect_bond_left_alone();
+}
+END_TEST
+
+/* Said in so many words: no second try is needed. */
+START_TEST(key_missing) {
+        fake_radio_bond(f->hut);
+        f->has_pin = false;
+        fake_fail(f->fake, "Connect", FAKE_ERROR("Failed"), "le-connection-key-missing");
+        ble_open_link(f, HUT_ADDRESS);
+        ble_expect_end(f, LINK_END_NEEDS_PIN, BOND_STALE, BOND_REASON_KEY_MISSING);
+        ck_assert_uint_eq(fake_count(f->fake, "Connect"), 1);
         expect_bond_left_alone();
 }
 END_TEST
@@ -432,6 +474,7 @@ START_TEST(adapter_off) {
         ble_open_link(f, HUT_ADDRESS);
         if (f->options.power_on) {
                 expect_proof();
+                ck_assert(f->hci0->powered && f->hci0->pairable);
                 return;
         }
         ble_expect_end(f, LINK_END_ADAPTER_OFF, BOND_UNREACHABLE, BOND_REASON_ADAPTER);
@@ -625,10 +668,13 @@ int main(void) {
         tcase_add_test(tcase, absent_and_impatient);
         tcase_add_loop_test(tcase, transient_errors, 0, 10);
         tcase_add_test(tcase, mute);
+        tcase_add_test(tcase, never_resolved);
+        tcase_add_test(tcase, lost_while_subscribing);
         tcase_add_test(tcase, never_seen);
         tcase_add_test(tcase, seen_by_somebody_elses_scan);
         tcase_add_test(tcase, scan_in_progress);
         tcase_add_loop_test(tcase, stale_without_pin, 0, 2);
+        tcase_add_test(tcase, key_missing);
         tcase_add_test(tcase, stale_and_slow);
         tcase_add_loop_test(tcase, stale_with_pin, 0, 2);
         tcase_add_loop_test(tcase, wrong_key, 0, 2);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ble-fixture.h"
+#include "bluez-internal.h"
 
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define PROPERTIES     "org.freedesktop.DBus.Properties"
@@ -295,7 +296,8 @@ START_TEST(crowd) {
         }
         ble_settle(f);
         devices = bluez_devices(f->bluez);
-        ck_assert_uint_le(devices->len, 4096);
+        ck_assert_uint_le(devices->len, BLUEZ_OBJECTS_MAX);
+        ck_assert_uint_le(g_hash_table_size(f->bluez->characteristics), BLUEZ_OBJECTS_MAX);
         /* the bond is not among those that leave */
         ck_assert(hut() && hut()->paired);
         expect_alive();
