@@ -288,8 +288,12 @@ int store_delete_message(Store *store, uint64_t id) {
 
 /* -- attempts -------------------------------------------------------------- */
 
+/* Those of messages on their way count whatever the clock says: on a machine that begins without one, it
+ * jumps over years. */
 static int forget_attempts(Store *store, uint64_t now) {
-        g_auto(Query) query = query_begin(store, "DELETE FROM attempt WHERE made_usec < ?");
+        g_auto(Query) query = query_begin(store, "DELETE FROM attempt WHERE made_usec < ? AND NOT EXISTS"
+                                                 " (SELECT 1 FROM message WHERE id = attempt.message"
+                                                 " AND state < 3)");
 
         query_bind_int(&query, now > STORE_ACK_WINDOW_USEC ? (int64_t) (now - STORE_ACK_WINDOW_USEC) : 0);
         return query_run(&query);
@@ -315,7 +319,8 @@ int store_add_attempt(Store *store, uint64_t message, unsigned number, const uin
 
 int store_find_attempt(Store *store, int64_t identity, const uint8_t ack[4], uint64_t *ret) {
         g_auto(Query) query = query_begin(store, "SELECT a.message FROM attempt AS a JOIN message AS m"
-                                                 " ON m.id = a.message WHERE a.ack = ? AND a.made_usec >= ?"
+                                                 " ON m.id = a.message WHERE a.ack = ?"
+                                                 " AND (a.made_usec >= ? OR m.state < 3)"
                                                  " AND m.identity = ? ORDER BY a.message DESC LIMIT 1");
         const uint64_t now = clock_realtime_usec();
 

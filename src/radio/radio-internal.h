@@ -257,6 +257,8 @@ void fresh_read_slot(Fresh *fresh, unsigned slot);
 /* -- receive.c: from the radio's queue to the disk, design section 4 -- */
 Receive *receive_new(Radio *radio);
 Receive *receive_free(Receive *receive);
+/* The radio goes: the last chance for what is held in memory. */
+void receive_give_up(Receive *receive);
 /* Stores what could not be stored when it came. A channel message names only a slot, so this is due before
  * the slots are read again. */
 int receive_catch_up(Receive *receive);

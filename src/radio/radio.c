@@ -748,6 +748,7 @@ Radio *radio_free(Radio *radio) {
         radio_free_bond(radio);
         radio_cancel_pings(radio);
         radio->requests = requests_free(radio->requests);
+        receive_give_up(radio->receive);
         radio_unload_identity(radio);
         radio->nodes = nodes_free(radio->nodes);
         sync_free(radio->sync);

@@ -374,6 +374,31 @@ void receive_stop(Receive *rx) {
         radio_check_finished(rx->radio);
 }
 
+/* The end of the memory that they are held in. Who sent those that came before SELF_INFO nobody knows for
+ * sure; most likely it is who was there the last time. */
+void receive_give_up(Receive *rx) {
+        const Identity *identity = rx->radio->identity;
+        Held *held;
+
+        while ((held = g_queue_pop_head(&rx->held))) {
+                const PublicKey *key = held->has_identity ? &held->identity
+                                       : identity         ? identity_key(identity)
+                                                          : NULL;
+                Slice raw;
+                int r = -ENOENT;
+
+                raw.data = g_bytes_get_data(held->frame, &raw.size);
+                if (key)
+                        r = manager_import_frame(rx->radio->manager, key, held->timestamp_usec, raw);
+                if (r < 0 && key)
+                        r = store_spool_append(manager_store(rx->radio->manager), key, held->timestamp_usec,
+                                               raw);
+                if (r < 0)
+                        radio_log(rx->radio, LOG_ERR, r, "a message is lost that could not be stored");
+                held_free(held);
+        }
+}
+
 Receive *receive_new(Radio *radio) {
         Receive *rx = g_new0(Receive, 1);
 

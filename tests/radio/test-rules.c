@@ -261,6 +261,31 @@ START_TEST(what_no_disk_takes_waits_in_memory) {
 }
 END_TEST
 
+START_TEST(memory_is_emptied_before_the_end) {
+        sqlite3 *db = lock_disks();
+
+        push_message(f.peer, "held");
+        fixture_until(&f, radio_reason(f.radio) == REASON_STORAGE_FULL);
+        ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        fixture_restart(&f);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), STORE_SPOOL_FRAMES + 1);
+}
+END_TEST
+
+/* It came before SELF_INFO could tell whose it is. */
+START_TEST(early_ones_are_not_forgotten) {
+        f.peer->mute[CMD_DEVICE_QUERY] = true;
+        peer_drop(f.peer);
+        fixture_until(&f, f.peer->connections == 2 && peer_count(f.peer, CMD_DEVICE_QUERY) == 1);
+        push_message(f.peer, "for a former client");
+        fixture_settle(&f);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 0);
+        fixture_restart(&f);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 1);
+}
+END_TEST
+
 START_TEST(memory_has_an_end_too) {
         sqlite3 *db = lock_disks();
 
@@ -538,6 +563,8 @@ int main(void) {
         tcase_add_test(tc, heard_is_written_now_and_then);
         tcase_add_test(tc, battery_is_polled_and_told_when_it_changes);
         tcase_add_test(tc, what_no_disk_takes_waits_in_memory);
+        tcase_add_test(tc, memory_is_emptied_before_the_end);
+        tcase_add_test(tc, early_ones_are_not_forgotten);
         tcase_add_test(tc, memory_has_an_end_too);
         tcase_add_test(tc, nobody_asked_for_it);
         tcase_add_test(tc, stop_waits_for_the_message_on_its_way);
