@@ -22,6 +22,26 @@ static void teardown(void) {
         fixture_teardown(&f);
 }
 
+/* The linker leads every call here: clocks that can be moved forth. */
+uint64_t __real_clock_realtime_usec(void);
+uint64_t __wrap_clock_realtime_usec(void);
+uint64_t __real_clock_boottime_usec(void);
+uint64_t __wrap_clock_boottime_usec(void);
+static int64_t realtime_offset;
+static uint64_t boottime_offset;
+
+uint64_t __wrap_clock_realtime_usec(void) {
+        return __real_clock_realtime_usec() + (uint64_t) realtime_offset;
+}
+
+uint64_t __wrap_clock_boottime_usec(void) {
+        return __real_clock_boottime_usec() + boottime_offset;
+}
+
+static void set_clock(uint64_t epoch) {
+        realtime_offset = (int64_t) (epoch * USEC_PER_SEC) - (int64_t) __real_clock_realtime_usec();
+}
+
 static Contact *book(const PublicKey *key) {
         return identity_get_contact(radio_identity(f.radio), key);
 }
@@ -126,6 +146,36 @@ START_TEST(taken_over_by_another_client) {
 }
 END_TEST
 
+START_TEST(long_lives_are_not_taken_over) {
+        for (unsigned n = 0; n < 3; n++) {
+                boottime_offset += 61 * USEC_PER_SEC;
+                peer_drop(f.peer);
+                fixture_until(&f, radio_state(f.radio) == RADIO_WAITING);
+                ck_assert_int_eq(radio_reason(f.radio), REASON_LOST);
+                fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        }
+}
+END_TEST
+
+START_TEST(taken_over_waits_longer_and_longer) {
+        static const unsigned minutes[] = {1, 2, 4, 8, 15, 15};
+
+        peer_drop(f.peer);
+        fixture_until(&f, radio_state(f.radio) == RADIO_WAITING);
+        for (size_t n = 0; n < ELEMENTSOF(minutes); n++) {
+                uint64_t at;
+
+                fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+                peer_drop(f.peer);
+                fixture_until(&f, radio_reason(f.radio) == REASON_TAKEN_OVER);
+                ck_assert_int_ge(sd_event_source_get_time(f.radio->retry, &at), 0);
+                at = (at - clock_boottime_usec() + 10 * USEC_PER_SEC) / USEC_PER_MINUTE;
+                ck_assert_uint_eq(at, minutes[n]);
+                (void) sd_event_source_set_time_relative(f.radio->retry, 0);
+        }
+}
+END_TEST
+
 START_TEST(restarting_is_not_taken_over) {
         const uint16_t port = f.peer->port;
 
@@ -187,6 +237,22 @@ static void push_message(Peer *peer, const char *text) {
         memcpy(frame + 16, text, strlen(text));
         peer_push(peer, frame, 16 + strlen(text));
 }
+
+/* A machine that begins without a clock is not believed, whatever its administrator says. */
+START_TEST(clock_before_this_version) {
+        ((RadioSettings *) radio_settings(f.radio))->trust_clock = true;
+        set_clock(CLOCK_FLOOR_S - 60);
+        engine_set_clock(f.peer->engine, 1600000000);
+        peer_forget(f.peer);
+        reconnect();
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SET_DEVICE_TIME), 0);
+        ck_assert_uint_lt(engine_clock(f.peer->engine), 1600010000);
+        set_clock(CLOCK_FLOOR_S + 60);
+        reconnect();
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SET_DEVICE_TIME), 1);
+        ck_assert_uint_gt(engine_clock(f.peer->engine), CLOCK_FLOOR_S);
+}
+END_TEST
 
 /* -- storage ---------------------------------------------------------------------------------- */
 
@@ -553,7 +619,10 @@ int main(void) {
         tcase_add_test(tc, pinned_key);
         tcase_add_test(tc, two_links_to_one_radio);
         tcase_add_test(tc, taken_over_by_another_client);
+        tcase_add_test(tc, long_lives_are_not_taken_over);
+        tcase_add_test(tc, taken_over_waits_longer_and_longer);
         tcase_add_test(tc, restarting_is_not_taken_over);
+        tcase_add_test(tc, clock_before_this_version);
         tcase_add_test(tc, radio_ahead_is_said_and_left);
         tcase_add_test(tc, clock_is_set_only_when_ours_is_right);
         tcase_add_test(tc, storage_full_leaves_the_messages_in_the_radio);
