@@ -339,7 +339,6 @@ void bus_callers_detach(Bus *bus, bool answer);
 
 /* -- bus-request.c, bus-node.c: what is asked of other nodes ------------------- */
 
-int bus_requests_export(Bus *bus);
 /* The connection goes: all are given up. After bus_callers_detach(). */
 void bus_requests_detach(Bus *bus);
 int bus_method_discover_path(sd_bus_message *call, void *userdata, sd_bus_error *error); /* BusContact */

@@ -17,6 +17,7 @@ struct BusRequest {
         BusCaller *caller;
         NodeRequest *request;
         NodeOperation operation;
+        sd_bus_slot *slot;
         char *path, *radio, *target;
         uid_t uid;
         uint64_t started_usec;
@@ -97,50 +98,10 @@ static const sd_bus_vtable request_vtable[] = {
                 SD_BUS_VTABLE_END,
 };
 
-/* -- objects --------------------------------------------------------------- */
-
-static int find_request(sd_bus *conn, const char *path, const char *interface, void *userdata,
-                        void **ret_found, sd_bus_error *error) {
-        Bus *bus = userdata;
-
-        *ret_found = g_hash_table_lookup(bus->requests, path);
-        return *ret_found != NULL;
-}
-
-static int enumerate_requests(sd_bus *conn, const char *prefix, void *userdata, char ***ret_nodes,
-                              sd_bus_error *error) {
-        Bus *bus = userdata;
-        GPtrArray *paths = g_ptr_array_new();
-        GHashTableIter iter;
-        gpointer path;
-
-        g_hash_table_iter_init(&iter, bus->requests);
-        while (g_hash_table_iter_next(&iter, &path, NULL))
-                g_ptr_array_add(paths, g_strdup(path));
-        g_ptr_array_add(paths, NULL);
-        *ret_nodes = (char **) g_ptr_array_free(paths, false);
-        return 0;
-}
-
-int bus_requests_export(Bus *bus) {
-        sd_bus_slot *slot;
-        int r;
-
-        r = sd_bus_add_fallback_vtable(bus->conn, &slot, BUS_REQUESTS_PATH, BUS_REQUEST, request_vtable,
-                                       find_request, bus);
-        if (r < 0)
-                return r;
-        g_ptr_array_add(bus->slots, slot);
-        r = sd_bus_add_node_enumerator(bus->conn, &slot, BUS_REQUESTS_PATH, enumerate_requests, bus);
-        if (r < 0)
-                return r;
-        g_ptr_array_add(bus->slots, slot);
-        return 0;
-}
-
 /* -- life ------------------------------------------------------------------- */
 
 static void request_free(BusRequest *self) {
+        sd_bus_slot_unref(self->slot);
         bus_caller_free(self->caller);
         g_free(self->path);
         g_free(self->radio);
@@ -171,6 +132,7 @@ static void on_done(Radio *radio, const Outcome *outcome, NodeAnswer *answer, vo
                 bus_reply_outcome(call, outcome);
 
         if (self->bus) {
+                self->slot = sd_bus_slot_unref(self->slot);
                 g_hash_table_remove(self->bus->requests, self->path);
                 bus_emit_removed(self->bus, self->path, request_interfaces);
         }
@@ -191,6 +153,7 @@ void bus_requests_detach(Bus *bus) {
                 BusRequest *self = value;
 
                 self->bus = NULL;
+                self->slot = sd_bus_slot_unref(self->slot);
                 node_request_cancel(self->request);
         }
         g_hash_table_remove_all(bus->requests);
@@ -249,6 +212,12 @@ int bus_request_begin(BusRadio *radio, sd_bus_message *call, NodeQuery *query, c
                         .uid = uid,
                         .started_usec = clock_realtime_usec(),
         };
+        r = sd_bus_add_object_vtable(bus->conn, &self->slot, self->path, BUS_REQUEST, request_vtable, self);
+        if (r < 0) {
+                request_free(self);
+                return r;
+        }
+
         query->uid = uid;
         query->client = sd_bus_message_get_sender(call);
         query->changed = on_changed;

@@ -5,6 +5,7 @@
 #include "lpp.h"
 #include "macros.h"
 #include "node-internal.h"
+#include "telemetry.h"
 
 /* From the bytes of an answer to its record. */
 
@@ -97,23 +98,6 @@ NodeAnswer *node_decode_status(Slice data, unsigned type) {
 
 /* -- telemetry ---------------------------------------------------------------- */
 
-/* What the values of a quantity with several are called, and their units where these differ. */
-static const char *component(unsigned type, unsigned i, const char **unit) {
-        static const char *const position[] = {"latitude", "longitude", "altitude"},
-                                 *const axes[] = {"x", "y", "z"}, *const colours[] = {"red", "green", "blue"};
-
-        g_assert(i < LPP_VALUES_MAX);
-        switch (type) {
-        case LPP_GPS:
-                *unit = i < 2 ? "°" : "m";
-                return position[i];
-        case LPP_COLOUR:
-                return colours[i];
-        default:
-                return axes[i];
-        }
-}
-
 static void add_quantity(NodeRecord *record, uint8_t channel, unsigned type, const char *unit) {
         g_autofree char *unknown = g_strdup_printf("type %u", type);
 
@@ -124,36 +108,20 @@ static void add_quantity(NodeRecord *record, uint8_t channel, unsigned type, con
 
 NodeAnswer *node_decode_telemetry(Slice data) {
         NodeAnswer *answer = node_answer_new(NODE_OPERATION_TELEMETRY, true);
-        LppReader reader;
-        LppItem item;
+        g_autoptr(GArray) values = telemetry_parse(data);
 
-        lpp_init(&reader, data);
-        while (lpp_next(&reader, &item)) {
-                for (unsigned i = 0; i < item.n_values; i++) {
-                        NodeRecord *record = node_answer_add(answer);
-                        const char *unit = lpp_type_unit(item.type);
-                        const char *name = item.n_values > 1 ? component(item.type, i, &unit) : NULL;
-
-                        add_quantity(record, item.channel, item.type, unit);
-                        if (name)
-                                add_string(record, "Component", name);
-                        node_record_add_double(record, "Value", (double) item.values[i] / item.scales[i]);
-                }
-                if (item.n_values == 0) {
-                        NodeRecord *record = node_answer_add(answer);
-
-                        add_quantity(record, item.channel, item.type, lpp_type_unit(item.type));
-                        node_record_add_bytes(record, "Data", NODE_VALUE_BYTES, item.raw.data, item.raw.size);
-                }
-        }
-
-        /* What a later firmware measures is there for those who can read it. */
-        if (reader.end == LPP_END_UNKNOWN && reader.offset + 2 <= data.size) {
+        for (guint i = 0; i < values->len; i++) {
+                const TelemetryValue *value = &g_array_index(values, TelemetryValue, i);
                 NodeRecord *record = node_answer_add(answer);
 
-                add_quantity(record, data.data[reader.offset], data.data[reader.offset + 1], "");
-                node_record_add_bytes(record, "Data", NODE_VALUE_BYTES, data.data + reader.offset + 2,
-                                      data.size - reader.offset - 2);
+                add_quantity(record, value->channel, value->type, value->unit);
+                if (value->component)
+                        add_string(record, "Component", value->component);
+                if (value->data.data)
+                        node_record_add_bytes(record, "Data", NODE_VALUE_BYTES, value->data.data,
+                                              value->data.size);
+                else
+                        node_record_add_double(record, "Value", value->value);
         }
         return answer;
 }

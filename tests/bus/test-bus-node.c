@@ -44,14 +44,25 @@ static char *request_path(const char *token) {
         return g_strdup_printf("/org/meshcored1/request/%u_%s", (unsigned) getuid(), token);
 }
 
+static bool tree_has_requests(Fixture *f) {
+        g_autoptr(sd_bus_message) reply = fixture_call(
+                        f, "/org/meshcored1", "org.freedesktop.DBus.Introspectable", "Introspect", NULL);
+        const char *xml;
+
+        ck_assert_int_gt(sd_bus_message_read(reply, "s", &xml), 0);
+        return strstr(xml, "<node name=\"request\"");
+}
+
 START_TEST(answer_reaches_the_caller_once) {
         g_autoptr(Fixture) f = fixture_with_node();
         g_autoptr(NodeAnswer) answer = node_answer_new(NODE_OPERATION_STATUS, false);
         g_autoptr(sd_bus_message) reply = NULL, state = NULL;
         g_autofree char *path = request_path("a1"), *queued = NULL, *running = NULL;
 
+        ck_assert(!tree_has_requests(f));
         ask(f, &reply, "GetStatus", "a{sv}", 2, "RequestToken", "s", "a1", "Poll", "b", 1);
         ck_assert_ptr_null(reply);
+        ck_assert(tree_has_requests(f));
         ck_assert_uint_eq(fake_radio_n_node_requests(f->radio), 1);
         ck_assert_int_eq(fake_radio_node_query(f->radio)->operation, NODE_OPERATION_STATUS);
         ck_assert(fake_radio_node_query(f->radio)->poll);
@@ -73,6 +84,7 @@ START_TEST(answer_reaches_the_caller_once) {
         ck_assert(enter_key(reply, "BatteryMillivolts", "u"));
         state = fixture_call(f, path, "org.freedesktop.DBus.Properties", "Get", "ss", BUS_REQUEST, "State");
         ck_assert_str_ne(reply_error(state), "");
+        ck_assert(!tree_has_requests(f));
         ck_assert_uint_eq(fixture_count_signals(f, "Result"), 1);
 }
 END_TEST
