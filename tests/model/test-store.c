@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "hex.h"
+#include "log.h"
 #include "macros.h"
 #include "model-fixture.h"
 #include "store-internal.h"
@@ -471,6 +472,33 @@ START_TEST(history_lost_is_told) {
 }
 END_TEST
 
+/* The store was closed in order, so that nothing else would look at this page soon. */
+START_TEST(last_row_is_looked_at) {
+        g_autofree char *log = fixture_path(&f, "log"), *text = NULL;
+        int64_t page;
+        int saved, fd;
+
+        fill(300);
+        page = fixture_sql(&f, "SELECT pageno FROM dbstat WHERE name = 'message' AND pagetype = 'leaf'"
+                               " ORDER BY path DESC LIMIT 1");
+        fixture_close(&f);
+        write_at("store.db", (page - 1) * 4096, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
+
+        /* And it is said, also to who hears the worst only. */
+        fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        saved = dup(STDERR_FILENO);
+        ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
+        log_set_level(LOG_CRIT);
+        fixture_open(&f);
+        ck_assert_int_ge(dup2(saved, STDERR_FILENO), 0);
+        (void) close(fd);
+        (void) close(saved);
+        ck_assert_uint_eq(fixture_count_damaged(&f), 1);
+        ck_assert(g_file_get_contents(log, &text, NULL, NULL));
+        ck_assert_ptr_nonnull(strstr(text, "a new, empty history begins"));
+}
+END_TEST
+
 /* -- damage of any kind ---------------------------------------------------------- */
 
 static void use_everything(void) {
@@ -587,6 +615,7 @@ int main(void) {
         tcase_add_test(tc, check_interrupted);
         tcase_add_test(tc, check_finds_damage);
         tcase_add_test(tc, history_lost_is_told);
+        tcase_add_test(tc, last_row_is_looked_at);
         tcase_add_test(tc, damaged_file);
         tcase_add_test(tc, foreign_files);
         tcase_add_test(tc, orphaned_log);

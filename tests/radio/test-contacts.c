@@ -573,6 +573,30 @@ START_TEST(requests_do_not_undo_each_other) {
 }
 END_TEST
 
+static bool swallow(Peer *peer, const uint8_t *frame, size_t size, void *userdata) {
+        return frame[0] != CMD_GET_CONTACT_BY_KEY;
+}
+
+/* A thousand nodes may advertise while the radio tells of one. */
+START_TEST(changes_at_once_have_a_limit) {
+        static const uint8_t error[] = {RESP_ERR, ERR_NOT_FOUND};
+
+        f.peer->on_command = swallow;
+        for (unsigned n = 1; n <= 1000; n++) {
+                const PublicKey key = {{0xAD, (uint8_t) n, (uint8_t) (n >> 8)}};
+
+                peer_push_key(f.peer, PUSH_ADVERT, &key);
+                if (n % 50 == 0)
+                        fixture_settle(&f);
+        }
+        ck_assert_uint_eq(peer_count(f.peer, CMD_GET_CONTACT_BY_KEY), 1);
+        f.peer->on_command = NULL;
+        peer_push(f.peer, error, sizeof(error));
+        fixture_settle(&f);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_GET_CONTACT_BY_KEY), 1 + 256);
+}
+END_TEST
+
 int main(void) {
         Suite *s = suite_create("contacts");
         TCase *tc = tcase_create("requests"), *full = tcase_create("table"), *old = tcase_create("old");
@@ -606,6 +630,7 @@ int main(void) {
 
         tcase_add_checked_fixture(old, setup_old, teardown);
         tcase_add_test(old, older_firmware_is_asked_for_what_it_has);
+        tcase_add_test(tc, changes_at_once_have_a_limit);
         suite_add_tcase(s, old);
         return fixture_run(s);
 }

@@ -352,6 +352,23 @@ START_TEST(early_ones_are_not_forgotten) {
 }
 END_TEST
 
+START_TEST(early_ones_have_a_limit) {
+        f.peer->mute[CMD_DEVICE_QUERY] = true;
+        peer_drop(f.peer);
+        fixture_until(&f, f.peer->connections == 2 && peer_count(f.peer, CMD_DEVICE_QUERY) == 1);
+        for (unsigned n = 0; n < 40; n++) {
+                g_autofree char *text = g_strdup_printf("number %u", n);
+
+                push_message(f.peer, text);
+        }
+        fixture_settle(&f);
+        f.peer->mute[CMD_DEVICE_QUERY] = false;
+        fixture_restart(&f);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 16);
+}
+END_TEST
+
 START_TEST(memory_has_an_end_too) {
         sqlite3 *db = lock_disks();
 
@@ -598,6 +615,36 @@ static bool hide_contact(Peer *peer, const uint8_t *frame, size_t size, void *us
         return false;
 }
 
+static bool begin_endless(Peer *peer, const uint8_t *frame, size_t size, void *userdata) {
+        const uint8_t start[] = {RESP_CONTACTS_START, 3, 0, 0, 0};
+
+        if (frame[0] == CMD_GET_CONTACTS)
+                peer_push(peer, start, sizeof(start));
+        return frame[0] != CMD_GET_CONTACTS;
+}
+
+START_TEST(dump_that_never_ends) {
+        uint8_t frame[148] = {RESP_CONTACT};
+        unsigned n;
+
+        radio_stop(f.radio);
+        f.peer->on_command = begin_endless;
+        radio_start(f.radio);
+        fixture_until(&f, peer_count(f.peer, CMD_GET_CONTACTS) == 1);
+        for (n = 0; n < 5000 && radio_state(f.radio) == RADIO_SYNCING; n++) {
+                frame[1] = (uint8_t) n;
+                frame[2] = (uint8_t) (n >> 8);
+                peer_push(f.peer, frame, sizeof(frame));
+                if (n % 20 == 0)
+                        fixture_turn(&f);
+        }
+        ck_assert_uint_lt(n, 5000);
+        ck_assert_int_eq(radio_reason(f.radio), REASON_PROTOCOL);
+        f.peer->on_command = NULL;
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+}
+END_TEST
+
 START_TEST(dump_with_gaps_removes_nobody) {
         const PublicKey one = key_of(1);
 
@@ -634,6 +681,7 @@ int main(void) {
         tcase_add_test(tc, what_no_disk_takes_waits_in_memory);
         tcase_add_test(tc, memory_is_emptied_before_the_end);
         tcase_add_test(tc, early_ones_are_not_forgotten);
+        tcase_add_test(tc, early_ones_have_a_limit);
         tcase_add_test(tc, memory_has_an_end_too);
         tcase_add_test(tc, nobody_asked_for_it);
         tcase_add_test(tc, stop_waits_for_the_message_on_its_way);
@@ -642,6 +690,7 @@ int main(void) {
         tcase_add_test(tc, everybody_settles_before_the_end);
         tcase_add_test(tc, incremental_and_full);
         tcase_add_test(tc, dump_with_gaps_removes_nobody);
+        tcase_add_test(tc, dump_that_never_ends);
         suite_add_tcase(s, tc);
         return fixture_run(s);
 }
