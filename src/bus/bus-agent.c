@@ -86,6 +86,8 @@ static int add_agent(Bus *bus, sd_bus_message *call, const char *path, uid_t uid
                         .uid = uid,
         };
         g_queue_push_head_link(&bus->agents, &agent->link);
+        for (GList *l = bus->questions.head; l; l = l->next)
+                g_queue_push_head(&((BusQuestion *) l->data)->agents, agent);
         if (!sender)
                 return 0;
 

@@ -239,13 +239,13 @@ void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void 
                 return;
         }
 
-        radio_forget_pin(radio);
         if (!passkey && radio->pin_asked) {
                 request->tried = true;
                 return;
         }
 
         radio_cancel_pin(radio);
+        radio_forget_pin(radio);
         request->has_passkey = passkey;
         if (passkey)
                 bond_offer_passkey(radio->bond, number);

@@ -176,6 +176,20 @@ START_TEST(cancelled) {
 }
 END_TEST
 
+/* Who comes while somebody is asked is the next one. */
+START_TEST(comes_meanwhile) {
+        agent_add(&first, "/one", 0);
+        first.silent = true;
+        ck_assert(fake_pin_ask(radio, "no-pin"));
+        fixture_run(f);
+        agent_add(&second, "/two", 222222);
+        ck_assert_int_ge(sd_bus_reply_method_errorf(first.waiting, "org.example.Error.Broken", "No"), 0);
+        fixture_run(f);
+        ck_assert_uint_eq(second.n_asked, 1);
+        ck_assert_int_eq(fake_pin_answer(), 222222);
+}
+END_TEST
+
 START_TEST(connection_goes) {
         agent_add(&first, "/one", 0);
         first.silent = true;
@@ -225,6 +239,7 @@ int main(void) {
         tcase_add_test(tcase, passes_over);
         tcase_add_test(tcase, not_for_ever);
         tcase_add_test(tcase, cancelled);
+        tcase_add_test(tcase, comes_meanwhile);
         tcase_add_test(tcase, connection_goes);
         tcase_add_test(tcase, registration);
         suite_add_tcase(suite, tcase);
