@@ -80,6 +80,7 @@ static bool set_radio(FakeRadio *radio, const char *key, const char *value) {
                 bool *flag;
         } flags[] = {
                         {"near", &radio->near},
+                        {"no-uart", &radio->no_uart},
                         {"advertise", &radio->near},
                         {"mute", &radio->mute},
                         {"refuses", &radio->refuses},
@@ -163,9 +164,13 @@ static bool radio_command(Program *p, FakeRadio *radio, char **words, guint n) {
                 fake_radio_set_connected(radio, false, NULL);
         else if (strcmp(verb, "connect") == 0) {
                 fake_radio_set_connected(radio, true, NULL);
+                if (radio->key == FAKE_KEY_GOOD)
+                        tell_all(radio, "encrypted", p);
                 fake_radio_set_resolved(radio, true);
         } else if (strcmp(verb, "discover") == 0)
                 fake_radio_discover(radio);
+        else if (strcmp(verb, "secreq") == 0)
+                fake_radio_request_security(radio);
         else if (strcmp(verb, "remove") == 0)
                 fake_radio_remove(radio);
         else if (strcmp(verb, "notify") == 0 && n == 2) {
