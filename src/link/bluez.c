@@ -9,6 +9,7 @@
 
 #define OBJECTS_USEC (10 * USEC_PER_SEC)
 #define LEAVE_USEC   (10 * USEC_PER_SEC)
+#define SETTLE_USEC  USEC_PER_SEC
 
 #define DBUS_NAME            "org.freedesktop.DBus"
 #define DBUS_OBJECT_MANAGER  "org.freedesktop.DBus.ObjectManager"
@@ -239,6 +240,9 @@ static int open_bus(Bluez *bluez) {
                 r = add_matches(bluez);
         if (r >= 0)
                 r = sd_bus_attach_event(bluez->bus, bluez->event, SD_EVENT_PRIORITY_NORMAL);
+        /* Links end after the loop has, and have something to say then. */
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(bluez->bus, false);
         if (r < 0)
                 drop_bus(bluez);
         return r;
@@ -426,6 +430,14 @@ Bluez *bluez_ref(Bluez *bluez) {
         g_assert(bluez->n_ref > 0);
         bluez->n_ref++;
         return bluez;
+}
+
+void bluez_settle(Bluez *bluez) {
+        g_autoptr(sd_bus_message) m = NULL;
+
+        if (bluez && bluez->ready &&
+            bluez_message(bluez, "/org/bluez", "org.freedesktop.DBus.Peer", "Ping", &m) >= 0)
+                (void) sd_bus_call(bluez->bus, m, SETTLE_USEC, NULL, NULL);
 }
 
 Bluez *bluez_unref(Bluez *bluez) {

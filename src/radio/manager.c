@@ -283,6 +283,7 @@ Manager *manager_free(Manager *manager) {
         inhibitions_free(manager->inhibitions);
         retention_free(manager->retention);
         bluez_unwatch(manager->adapters);
+        bluez_settle(manager->bluez);
         bluez_unref(manager->bluez);
         sd_event_source_disable_unref(manager->check);
         sd_event_unref(manager->event);
