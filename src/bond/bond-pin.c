@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -72,6 +73,26 @@ int pin_find(const char *pin, const char *file, uint32_t *ret) {
         return -ENOENT;
 }
 
+static void on_interrupt(int number) {
+}
+
+/* So that Ctrl-C ends the wait for a line, and the echo comes back. */
+static int read_interruptibly(FILE *file, uint32_t *ret) {
+        const struct sigaction interrupt = {.sa_handler = on_interrupt};
+        struct sigaction before;
+        sigset_t mask, blocked;
+        int r;
+
+        (void) sigemptyset(&mask);
+        (void) sigaddset(&mask, SIGINT);
+        (void) sigaction(SIGINT, &interrupt, &before);
+        (void) sigprocmask(SIG_UNBLOCK, &mask, &blocked);
+        r = read_line(file, ret);
+        (void) sigprocmask(SIG_SETMASK, &blocked, NULL);
+        (void) sigaction(SIGINT, &before, NULL);
+        return r;
+}
+
 int pin_ask(uint32_t *ret) {
         struct termios before, silent;
         FILE *terminal;
@@ -90,7 +111,7 @@ int pin_ask(uint32_t *ret) {
         (void) fprintf(terminal, "Enter PIN: ");
         (void) fflush(terminal);
         (void) tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
-        r = read_line(terminal, ret);
+        r = read_interruptibly(terminal, ret);
         (void) tcsetattr(fileno(terminal), TCSAFLUSH, &before);
         (void) fprintf(terminal, "\n");
         (void) fclose(terminal);

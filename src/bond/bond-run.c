@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ typedef struct Run {
         Bond *bond;
         Link *link;
         BondState shown;
-        sd_event_source *timer;
+        sd_event_source *timer, *signals[3];
         int pin; /* of the last question: 0, or a negative errno; 1: not asked yet */
         uint32_t passkey;
         bool paired, over;
@@ -32,6 +33,33 @@ typedef struct Run {
 static void finish(Run *run, Exit code) {
         run->code = code;
         run->over = true;
+}
+
+/* A pairing that is under way leaves traces if it is not ended. */
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        Run *run = userdata;
+
+        if (run->over)
+                return 0;
+        bond_set(run->bond, bond_state(run->bond) == BOND_PAIRING ? BOND_NONE : bond_state(run->bond),
+                 BOND_REASON_CANCELLED);
+        print_error("Interrupted");
+        finish(run, EXIT_FAILED);
+        return 0;
+}
+
+static int watch_signals(Run *run) {
+        static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+        sigset_t mask;
+        int r = 0;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaddset(&mask, signals[i]);
+        (void) sigprocmask(SIG_BLOCK, &mask, NULL);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++)
+                r = sd_event_add_signal(run->event, &run->signals[i], signals[i], on_signal, run);
+        return r;
 }
 
 static const BluezDevice *find_device(Run *run) {
@@ -267,7 +295,9 @@ Exit run_bond(sd_event *event, Bluez *bluez, const Options *options) {
         run.bond = bond_new();
         bond_set_source(run.bond, get_passkey, &run);
         bond_set_observer(run.bond, on_bond, &run);
-        r = link_new_ble(bluez, run.bond, options->target, &ble, &handler, &run, &run.link);
+        r = watch_signals(&run);
+        if (r >= 0)
+                r = link_new_ble(bluez, run.bond, options->target, &ble, &handler, &run, &run.link);
         if (r >= 0) {
                 print_bond(&run);
                 r = link_open(run.link);
@@ -287,7 +317,10 @@ Exit run_bond(sd_event *event, Bluez *bluez, const Options *options) {
         (void) print_result(run.code, bond_state(run.bond), bond_reason(run.bond), result_text(&run));
         if (run.link)
                 leave(&run);
+        bluez_settle(bluez);
         explicit_bzero(&run.passkey, sizeof(run.passkey));
         bond_free(run.bond);
+        for (size_t i = 0; i < ELEMENTSOF(run.signals); i++)
+                sd_event_source_disable_unref(run.signals[i]);
         return run.code;
 }
