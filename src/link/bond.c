@@ -169,6 +169,11 @@ void bond_offer_passkey(Bond *bond, uint32_t passkey) {
         bond->has_offer = true;
 }
 
+void bond_withdraw_passkey(Bond *bond) {
+        explicit_bzero(&bond->offer, sizeof(bond->offer));
+        bond->has_offer = false;
+}
+
 int bond_get_passkey(Bond *bond, uint32_t *ret) {
         uint32_t passkey;
         int r;
@@ -191,7 +196,15 @@ int bond_get_passkey(Bond *bond, uint32_t *ret) {
 }
 
 void bond_passkey_rejected(Bond *bond, uint32_t passkey) {
-        bond->has_offer = false;
+        uint32_t own;
+
+        /* A caller's is gone with that. Another one of the source may have been rejected before, and is not
+         * tried again for it. */
+        if (bond->has_offer && bond->offer == passkey) {
+                bond_withdraw_passkey(bond);
+                if (!bond->source || bond->source(bond->source_userdata, &own) < 0 || own != passkey)
+                        return;
+        }
         bond->has_rejected = true;
         bond->rejected = passkey;
 }

@@ -77,6 +77,8 @@ void bond_set_verified(Bond *bond);
 
 /* For the next pairing; goes before the source, and is forgotten when it was used. */
 void bond_offer_passkey(Bond *bond, uint32_t passkey);
+/* Who offered it has given up. */
+void bond_withdraw_passkey(Bond *bond);
 /* -ENOENT without one; -EACCES when the radio did not accept this one before, and nobody offered it anew. */
 int bond_get_passkey(Bond *bond, uint32_t *ret);
 /* The radio did not accept it. */

@@ -125,6 +125,8 @@ static void pair_failed(Radio *radio, BondRequest *request) {
         };
         OutcomeCode code = codes[bond_reason(radio->bond)];
 
+        /* Its caller is told now; a pairing behind his back would be a surprise. */
+        bond_withdraw_passkey(radio->bond);
         if (radio->state == RADIO_STOPPED)
                 (void) outcome_set(&request->outcome, OUTCOME_CANCELLED, "The radio was stopped");
         else

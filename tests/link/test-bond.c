@@ -151,6 +151,14 @@ START_TEST(refused_pin_is_not_tried_again) {
         bond_passkey_rejected(bond, 123456);
         ck_assert_int_eq(bond_get_passkey(bond, &passkey), -EACCES);
 
+        /* A person's mistake does not make it worth another try. */
+        bond_offer_passkey(bond, 1);
+        bond_passkey_rejected(bond, 1);
+        ck_assert_int_eq(bond_get_passkey(bond, &passkey), -EACCES);
+        bond_offer_passkey(bond, 2);
+        bond_withdraw_passkey(bond);
+        ck_assert_int_eq(bond_get_passkey(bond, &passkey), -EACCES);
+
         bond_offer_passkey(bond, 1);
         bond_passkey_accepted(bond);
         ck_assert_int_eq(bond_get_passkey(bond, &passkey), 0);
