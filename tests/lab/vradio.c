@@ -83,8 +83,13 @@ struct radio {
         int no_bond;    /* do not keep the keys */
         int echo;       /* RX write comes back as TX notification */
         int rssi;
+        int adv_pause; /* ms without advertisements after a link */
+        int interval;  /* ms between connection events; 0: everything takes the latency only */
+        int per_event; /* packets in one of them */
         /* link */
         bool connected;
+        long long event_due; /* the last connection event that has packets, and how many */
+        int event_packets;
         u16 handle;
         bool encrypted, authenticated, key_sc;
         u8 acl[1024];
@@ -108,6 +113,7 @@ struct radio {
         struct bond bonds[MAX_BONDS];
         /* controller's view: advertisements before then count as duplicates */
         long long quiet_until;
+        long long silent_until; /* no advertisements before */
 };
 
 static struct radio radios[MAX_RADIOS];
@@ -220,49 +226,86 @@ static void to_host(const u8 *pkt, size_t n) {
  * What comes over the air takes a while: such packets wait in a queue, so that
  * the host meets them in the same order and about as late as with hardware.
  */
-static struct later {
+struct later {
         struct later *next;
         long long due;
+        const struct radio *radio; /* data on its link; NULL: an event of the controller */
         size_t n;
-        u8 pkt[5 + 260];
-} * later_first, **later_last = &later_first;
+        u8 pkt[5 + ACL_LEN + 9];
+};
+struct queue {
+        struct later *first, **last;
+};
+static struct queue up = {.last = &up.first}, down = {.last = &down.first};
 static int latency = 10;
 
-static void from_air(const u8 *pkt, size_t n) {
+static void later_add(struct queue *q, const struct radio *r, long long due, const u8 *pkt, size_t n) {
         struct later *l = calloc(1, sizeof(*l));
 
-        l->due = now_ms() + latency;
+        l->due = due;
+        l->radio = r;
         l->n = n;
         memcpy(l->pkt, pkt, n);
-        *later_last = l;
-        later_last = &l->next;
+        *q->last = l;
+        q->last = &l->next;
 }
 
-static int later_run(void) /* returns ms until the next, or -1 */
+static void from_air(const u8 *pkt, size_t n) {
+        later_add(&up, NULL, now_ms() + latency, pkt, n);
+}
+
+static int later_run(struct queue *q, void (*take)(const u8 *pkt, size_t n)) /* returns ms until the next, or -1 */
 {
-        while (later_first) {
-                struct later *l = later_first;
+        while (q->first) {
+                struct later *l = q->first;
                 long long wait = l->due - now_ms();
 
                 if (wait > 0)
                         return wait;
-                to_host(l->pkt, l->n);
-                later_first = l->next;
-                if (!later_first)
-                        later_last = &later_first;
+                q->first = l->next;
+                if (!q->first)
+                        q->last = &q->first;
+                take(l->pkt, l->n);
                 free(l);
         }
         return -1;
 }
 
-static void later_clear(void) {
-        while (later_first) {
-                struct later *l = later_first;
+/* Forgets what waits, or what waits of one link. */
+static void later_clear(struct queue *q, const struct radio *r) {
+        struct later **p = &q->first;
 
-                later_first = l->next;
+        while (*p) {
+                struct later *l = *p;
+
+                if (r && l->radio != r) {
+                        p = &l->next;
+                        continue;
+                }
+                *p = l->next;
                 free(l);
         }
-        later_last = &later_first;
+        q->last = p;
+}
+
+/* When the next packet to the host can go: so many fit into a connection event. */
+static long long next_event(struct radio *r) {
+        long long due;
+
+        if (r->interval <= 0)
+                return now_ms() + latency;
+
+        due = (now_ms() / r->interval + 1) * r->interval;
+        if (due > r->event_due) {
+                r->event_due = due;
+                r->event_packets = 0;
+        }
+        if (r->event_packets >= r->per_event) {
+                r->event_due += r->interval;
+                r->event_packets = 0;
+        }
+        r->event_packets++;
+        return r->event_due;
 }
 
 static void hci_event(u8 code, const void *data, u8 len) {
@@ -308,7 +351,7 @@ static void acl_to_host(struct radio *r, u16 cid, const u8 *data, size_t len) {
                 put16(pkt + 1, r->handle | (off ? 0x1000 : 0x2000));
                 put16(pkt + 3, n);
                 memcpy(pkt + 5, frame + off, n);
-                from_air(pkt, n + 5);
+                later_add(&up, r, next_event(r), pkt, n + 5);
         }
 }
 
@@ -323,6 +366,11 @@ static void link_down(struct radio *r, u8 reason) {
         r->encrypted = r->authenticated = false;
         r->smp = SMP_IDLE;
         r->quiet_until = 0;
+        r->silent_until = now_ms() + r->adv_pause;
+        /* out of reach: what waits for a connection event is lost */
+        if (reason == 0x08 && r->interval > 0)
+                later_clear(&up, r);
+        later_clear(&down, r);
         hci_event(0x05, d, 4);
         event("! %d disconnected reason 0x%02x", radio_index(r), reason);
 }
@@ -396,7 +444,7 @@ static bool wanted(struct radio *r) {
 
 static void advertise(void) {
         for (struct radio *r = radios; r < radios + MAX_RADIOS; r++) {
-                if (!r->present || !r->advertise || r->connected)
+                if (!r->present || !r->advertise || r->connected || now_ms() < r->silent_until)
                         continue;
                 if (ctl.pending && r->connectable && wanted(r)) {
                         link_up(r);
@@ -1237,7 +1285,7 @@ static void att_pdu(struct radio *r, const u8 *d, size_t n) {
 
 /* ------------------------------------------------------------ ACL and L2CAP */
 
-static void acl_from_host(const u8 *pkt, size_t n) {
+static void acl_to_radio(const u8 *pkt, size_t n) {
         u8 done[5] = {1};
         struct radio *r;
         u16 cid;
@@ -1277,6 +1325,15 @@ static void acl_from_host(const u8 *pkt, size_t n) {
         }
 }
 
+static void acl_from_host(const u8 *pkt, size_t n) {
+        struct radio *r = n >= 5 ? by_handle(le16(pkt + 1) & 0xfff) : NULL;
+
+        if (r && r->interval > 0 && n <= sizeof(((struct later *) 0)->pkt))
+                later_add(&down, r, (now_ms() / r->interval + 1) * r->interval, pkt, n);
+        else
+                acl_to_radio(pkt, n);
+}
+
 /* ------------------------------------------- controller: HCI commands */
 
 static void cmd(u16 op, const u8 *p, size_t n) {
@@ -1292,7 +1349,8 @@ static void cmd(u16 op, const u8 *p, size_t n) {
                         radios[i].connected = radios[i].encrypted = false;
                 }
                 memset(&ctl, 0, sizeof(ctl));
-                later_clear();
+                later_clear(&up, NULL);
+                later_clear(&down, NULL);
                 cmd_ok(op);
                 return;
         case 0x1001: /* Read Local Version: 4.2, a test manufacturer id */
@@ -1481,7 +1539,8 @@ static void adapter_remove(void) {
         for (int i = 0; i < MAX_RADIOS; i++)
                 radios[i].connected = radios[i].encrypted = false;
         memset(&ctl, 0, sizeof(ctl));
-        later_clear();
+        later_clear(&up, NULL);
+        later_clear(&down, NULL);
         if (vhci >= 0)
                 close(vhci);
         vhci = -1;
@@ -1513,6 +1572,9 @@ static const struct {
                 S("no-bond", no_bond),
                 S("echo", echo),
                 S("rssi", rssi),
+                S("adv-pause", adv_pause),
+                S("interval", interval),
+                S("per-event", per_event),
 #undef S
 };
 
@@ -1550,6 +1612,7 @@ static struct radio *radio_new(void) {
                         r->mtu = 247;
                         r->security = r->cccd_security = 2;
                         r->rssi = -60;
+                        r->per_event = 4;
                         memset(r->irk, 0x11 + radio_index(r), 16);
                         r->present = true;
                         return r;
@@ -1691,12 +1754,13 @@ static void from_host(void) {
 static void usage(void) {
         fputs("usage: vradio [-v] [-a ADAPTER-ADDR] [-b BOND-FILE] [-l LATENCY-MS] -c SOCKET [-r "
               "KEY=VALUE,...]...\n"
+              "       vradio -c SOCKET -x COMMAND...    tells a running one\n"
               "\n"
               "Settings of a radio (-r, add, set):\n"
               "  name addr type(0 public, 1 random) pin sc(0|1) advertise connectable mtu rssi\n"
               "  security cccd-security (0 open, 1 encrypted, 2 authenticated) secreq\n"
               "  no-response-write uuid-in-adv mute refuse(SMP reason) smp-silent smp-drop(n)\n"
-              "  no-bond echo\n"
+              "  no-bond echo adv-pause(ms) interval(ms) per-event(packets)\n"
               "Commands (\"@1 \" in front: for radio 1):\n"
               "  set KEY VALUE | notify HEX | drop [REASON] | forget | rekey | secreq | changed\n"
               "  adapter remove|add | add KEY=VALUE,... | status\n",
@@ -1704,7 +1768,34 @@ static void usage(void) {
         exit(2);
 }
 
+/* Every command must be taken. */
+static int tell(const struct sockaddr_un *sa, char **commands) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        char line[2048];
+        FILE *f;
+
+        if (fd < 0 || connect(fd, (const struct sockaddr *) sa, sizeof(*sa)) || !(f = fdopen(fd, "r+"))) {
+                perror(sa->sun_path);
+                return 1;
+        }
+        for (; *commands; commands++) {
+                if (dprintf(fd, "%s\n", *commands) < 0)
+                        return 1;
+                do
+                        if (!fgets(line, sizeof(line), f))
+                                return 1;
+                while (line[0] == '!');
+                fputs(line, stdout);
+                if (strncmp(line, "ok", 2)) {
+                        fprintf(stderr, "vradio: %s: %s", *commands, line);
+                        return 1;
+                }
+        }
+        return 0;
+}
+
 int main(int argc, char **argv) {
+        bool telling = false;
         struct sockaddr_un sa = {.sun_family = AF_UNIX};
         const char *path = NULL;
         struct radio *r;
@@ -1713,7 +1804,7 @@ int main(int argc, char **argv) {
         signal(SIGPIPE, SIG_IGN);
         for (i = 0; i < MAX_CLIENTS; i++)
                 clients[i] = -1;
-        while ((opt = getopt(argc, argv, "va:b:c:l:r:")) != -1)
+        while ((opt = getopt(argc, argv, "va:b:c:l:r:x")) != -1)
                 switch (opt) {
                 case 'v':
                         verbose = 1;
@@ -1731,6 +1822,9 @@ int main(int argc, char **argv) {
                 case 'l':
                         latency = atoi(optarg);
                         break;
+                case 'x':
+                        telling = true;
+                        break;
                 case 'r':
                         r = radio_new();
                         if (!r || !radio_config(r, optarg))
@@ -1741,6 +1835,10 @@ int main(int argc, char **argv) {
                 }
         if (!path || strlen(path) >= sizeof(sa.sun_path))
                 usage();
+        if (telling) {
+                strcpy(sa.sun_path, path);
+                return tell(&sa, argv + optind);
+        }
         if (!radios[0].present)
                 radio_new();
         bonds_load();
@@ -1756,8 +1854,10 @@ int main(int argc, char **argv) {
         for (;;) {
                 struct pollfd p[2 + MAX_CLIENTS] = {{.fd = vhci, .events = POLLIN},
                                                     {.fd = ls, .events = POLLIN}};
-                int wait = later_run();
+                int wait = later_run(&down, acl_to_radio), next = later_run(&up, to_host);
 
+                if (next >= 0 && (wait < 0 || wait > next))
+                        wait = next;
                 if ((ctl.scan || ctl.pending) && (wait < 0 || wait > ADV_MS))
                         wait = ADV_MS;
 

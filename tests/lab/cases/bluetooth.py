@@ -1,87 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Radios over Bluetooth: real kernel, real bluetoothd, real pairing; only controller and air are played."""
+"""The life of a bond over Bluetooth, with the radios of both families, and two radios at once."""
 
-import os
-import shlex
-import shutil
-
-ADDRESS = "C0:00:00:00:22:01"
-RADIO = "/org/meshcored1/radio/hut"
-DEVICE = "/org/bluez/hci0/dev_" + ADDRESS.replace(":", "_")
-FAMILIES = {
-    "esp32": "sc=1,type=0,no-response-write=0,cccd-security=0,mtu=176",
-    "nrf52": "sc=0,type=1,no-response-write=1,cccd-security=2",
-}
-
-
-def make_air(lab, family="esp32"):
-    """A controller with one radio in its air, and bluetoothd without a memory."""
-    shutil.copy(os.path.join(lab.build, "tests", "lab", "vradio"), lab.share)
-    lab.at_end("systemctl stop lab-sim lab-vradio bluetooth; rm -rf /var/lib/bluetooth/*; systemctl reset-failed bluetooth")
-    lab.run(
-        "systemctl stop bluetooth; rm -rf /var/lib/bluetooth/*; modprobe hci_vhci; "
-        "systemd-run --quiet --collect --unit=lab-vradio /lab/vradio -v -c /run/vradio.sock "
-        f"-r name=MeshCore-Hut,{FAMILIES[family]}; "
-        "for i in $(seq 100); do [ -S /run/vradio.sock ] && break; sleep 0.05; done; systemctl start bluetooth; "
-        "for i in $(seq 100); do "
-        "busctl get-property org.bluez /org/bluez/hci0 org.bluez.Adapter1 Powered 2>/dev/null | grep -q true && break; "
-        "sleep 0.1; done; "
-        f"systemd-run --quiet --collect --unit=lab-sim meshcore-sim --vradio /run/vradio.sock --ble {family}"
-    )
-
-
-def air(lab, *commands):
-    """Tells the controller; every command must be taken."""
-    program = (
-        "import socket,sys\n"
-        "s = socket.socket(socket.AF_UNIX); s.connect('/run/vradio.sock'); f = s.makefile('rw')\n"
-        "for c in sys.argv[1:]:\n"
-        "    f.write(c + '\\n'); f.flush()\n"
-        "    while (l := f.readline()).startswith('!'): pass\n"
-        "    assert l.startswith('ok'), (c, l)\n"
-    )
-    return shlex.join(["python3", "-c", program, *commands])
-
-
-def start(lab, pin):
-    """The PIN is root's: the daemon gets it as a credential."""
-    lab.write("/run/credstore/meshcored.pin", pin + "\n")
-    lab.run("chmod 600 /run/credstore/meshcored.pin")
-    lab.at_end("rm -f /run/credstore/meshcored.pin")
-    lab.configure({"hut": f"ble:{ADDRESS}"})
-    return lab.wait_state("hut", "ready" if pin == "123456" else "waiting", run="systemctl start meshcored.service")
-
-
-def bond(lab):
-    return tuple(lab.get(RADIO, "Pairing", name).removeprefix('s "').rstrip('"') for name in ("BondState", "Reason"))
-
-
-def pair(lab, pin):
-    return lab.run(
-        f"busctl --timeout=100 call org.meshcored1 {RADIO} org.meshcored1.Pairing Pair 'a{{sv}}' 1 Passkey s {pin} 2>&1", check=False
-    )
-
-
-def tool(lab, *arguments):
-    """Exit status and output of meshcore-bond."""
-    output = lab.run(shlex.join(["meshcore-bond", *arguments]) + " </dev/null 2>&1; echo $?", check=False)
-    text, status = output.rstrip("\n").rsplit("\n", 1)
-    return int(status), text
+from air import ADAPTER, Air, parse_tool, reason_of
 
 
 def life_of_a_bond(lab, family):
     """Paired by the credential; comes back without asking; forgotten by the radio, repaired by itself."""
-    make_air(lab, family)
-    paired = start(lab, "123456")
-    assert bond(lab) == ("verified", "none"), bond(lab)
-    lost = lab.wait_state("hut", "ready", run=air(lab, "drop 0x08"))
-    stale = lab.wait_state("hut", "ready", run=air(lab, "forget", "drop 0x13"))
-    assert bond(lab) == ("verified", "none"), bond(lab)
-    lab.note(f"{family}: start to paired and ready {paired.seconds:.1f} s, link loss to ready {lost.seconds:.1f} s, "
-             f"forgotten by the radio to ready {stale.seconds:.1f} s")  # fmt: skip
-    journal = lab.run("journalctl --no-pager -u lab-vradio -o cat")
-    assert journal.count("pairing request") == 2, journal
-    assert "is stale (key-missing)" in lab.run("journalctl --no-pager -u meshcored -o cat")
+    air = Air(lab, family)
+    paired = air.start({"hut": 0})
+    paired.told("hut bond pairing none", "hut bond bonded none", "hut bond verified none", "hut state ready none")
+    paired.told("hut changed .* syncing none", "hut changed .* ready none")
+    lost = air.after(air.tell("drop 0x08"), "hut state ready none")
+    lost.told("hut changed ready waiting lost", "hut changed waiting opening none", "hut changed .* ready none")
+    stale = air.after(air.tell("forget", "drop 0x13"), "hut state ready none", timeout=90)
+    stale.told("hut bond stale (key-missing|encryption)", "hut bond pairing none", "hut bond verified none")
+    assert air.now("hut") == ("ready", "none", "verified", "none")
+    lab.note(f"{family}: start to paired {paired.seconds('hut bond verified none'):.1f} s, and ready "
+             f"{paired.seconds('hut state ready none'):.1f} s; link lost to proven {lost.seconds('hut state syncing none'):.1f} s, "
+             f"ready {lost.seconds('hut state ready none'):.1f} s; forgotten by the radio to paired again "
+             f"{stale.seconds('hut bond verified none'):.1f} s, ready {stale.seconds('hut state ready none'):.1f} s")  # fmt: skip
+    assert air.heard("pairing request") == 2
+    assert "is stale (" in lab.run("journalctl --no-pager -u meshcored -o cat")
 
 
 def case_esp32(lab):
@@ -92,91 +31,77 @@ def case_nrf52(lab):
     life_of_a_bond(lab, "nrf52")
 
 
-def case_pin(lab):
-    """A wrong PIN is tried once, and told apart from a radio that refuses; a caller's one helps."""
-    make_air(lab)
-    start(lab, "111111")
-    assert bond(lab) == ("needs-pin", "authentication"), bond(lab)
-    lab.run("sleep 5")
-    assert lab.run("journalctl --no-pager -u lab-vradio -o cat").count("pairing request") == 1
-    assert "exactly six digits" in pair(lab, "12")
-    assert "did not accept the PIN" in pair(lab, "222222")
-    lab.run(air(lab, "set refuse 5"))
-    assert "refuses to pair" in pair(lab, "123456")
-    lab.run(air(lab, "set refuse 0"))
-    assert "bonded" in pair(lab, "123456")
-    assert bond(lab) == ("verified", "none"), bond(lab)
+def case_two_radios(lab):
+    """Both families at one adapter, and a third radio that nobody asked for; what befalls one leaves the other alone."""
+    air = Air(lab, "esp32", "nrf52", "nrf52")
+    air.start({"hut": 0, "mast": 1})
+    story = air.after(air.tell("drop 0x08"), "hut state ready none")
+    assert not [line for line in story.lines if line.startswith("mast")], story
+    story = air.after(air.tell("drop 0x08", radio=0) + " && " + air.tell("drop 0x13", radio=1),
+                      "hut state ready none", "mast state ready none")  # fmt: skip
+    story.told("mast changed ready waiting lost", "mast changed .* ready none")
+    # a tool beside the daemon, for a third one
+    status, text = air.tool("--pin", "123456", air.address(2))
+    assert status == 0 and "Bond established" in text, text
+    assert air.now("hut")[0] == air.now("mast")[0] == "ready"
+    status, text = air.tool("--check-only", air.address(1))
+    assert status == 0 and "meshcored talks to the radio" in text, text
+    assert air.heard("pairing request") == 3
 
 
-def case_adapter(lab):
-    """Off, pulled, and bluetoothd killed: a reason each, the bond is left alone, and it comes back."""
-    make_air(lab)
-    start(lab, "123456")
-    power = "busctl set-property org.bluez /org/bluez/hci0 org.bluez.Adapter1 Powered b"
-    lab.wait_state("hut", "waiting", "adapter-off", run=f"{power} false")
-    lab.wait_state("hut", "ready", run=f"{power} true", timeout=90)
-    lab.wait_state("hut", "waiting", "not-plugged", run=air(lab, "adapter remove"))
-    lab.wait_state("hut", "ready", run=air(lab, "adapter add"), timeout=90)
-    lab.wait_state("hut", "ready", run="systemctl kill -s KILL bluetooth", timeout=90)
-    assert lab.run("journalctl --no-pager -u lab-vradio -o cat").count("pairing request") == 1
-
-
-def case_tool(lab):
-    """meshcore-bond without a daemon: what it answers in each situation, and what it leaves as it was."""
-    make_air(lab)
-    assert tool(lab, "--check-only", ADDRESS)[0] == 1
-    assert tool(lab, "--pin", "12345", ADDRESS)[0] == 2
-    assert tool(lab, "--check-only", "--force-repair", ADDRESS)[0] == 2
-    assert tool(lab, "C0:00:00:00:22")[0] == 2
-    status, text = tool(lab, "--pin", "111111", ADDRESS)
-    assert status == 2 and "authentication" in text, text
-    assert DEVICE not in lab.run("busctl tree --list org.bluez"), "a failed pairing leaves an entry behind"
-    status, text = tool(lab, "--pin", "123456", ADDRESS)
-    assert status == 0 and "Bond established — ready to connect" in text, text
-
-    snapshot = (
-        "busctl tree --list org.bluez; busctl introspect org.bluez /org/bluez/hci0 | grep property; "
-        f"busctl introspect org.bluez {DEVICE} org.bluez.Device1 | grep property; "
-        "find /var/lib/bluetooth -type f | sort | xargs md5sum"
+def case_two_adapters(lab):
+    """One radio each, at the adapter that was asked for, by name and by address; one is pulled."""
+    near = Air(lab, "esp32")
+    far = Air(lab, "nrf52", "nrf52", number=1)
+    near.start(
+        {
+            "hut": 0,
+            "mast": {"Transport": f"ble:{far.address()}", "Adapter": "hci1"},
+            # in nobody's air there
+            "barn": {"Transport": f"ble:{far.address(1)}", "Adapter": near.adapter},
+        },
+        until=("hut state ready none", "mast state ready none", "barn state waiting unreachable"),
     )
-    before = lab.run(snapshot)
-    status, text = tool(lab, "--check-only", ADDRESS)
-    assert status == 0 and "Bond verified" in text, text
-    assert lab.run(snapshot) == before
+    assert near.now("barn") == ("waiting", "unreachable", "none", "not-found"), near.now("barn")
+    assert near.device() in lab.run("busctl tree --list org.bluez") and far.device() in lab.run("busctl tree --list org.bluez")
+    story = near.after(far.tell("adapter remove"), "mast state waiting not-plugged")
+    assert not [line for line in story.lines if line.startswith("hut")], story
+    assert near.now("mast") == ("waiting", "not-plugged", "unreachable", "adapter")
+    near.after(far.tell("adapter add"), "mast state ready none", timeout=90)
 
-    # the radio has forgotten: told, and left for somebody with the PIN
-    lab.run(air(lab, "forget"))
-    status, text = tool(lab, "--check-only", ADDRESS)
-    assert status == 1 and "key-missing" in text, text
-    assert lab.run("ls /var/lib/bluetooth/*/").count(ADDRESS) == 1
-    assert tool(lab, ADDRESS)[0] == 2
-    assert tool(lab, "--pin", "123456", ADDRESS)[0] == 0
+    status, text = near.tool("--no-daemon", "--adapter", "hci0", "--check-only", far.address(1))
+    assert status == 1 and "not found" in text, text
+    status, text = near.tool("--no-daemon", "--adapter", far.adapter, "--pin", "123456", far.address(1))
+    assert status == 0 and "Bond established" in text, text
+    status, text = near.tool("--no-daemon", "--check-only", far.address(1))
+    assert status == 0, text
+    status, text = near.tool("--no-daemon", "--adapter", "hci7", "--check-only", near.address())
+    assert status == 3, text
+    assert far.heard("pairing request") == 2 and near.heard("pairing request") == 1
 
-    # it holds another key
-    lab.run(air(lab, "rekey"))
-    status, text = tool(lab, "--check-only", ADDRESS)
-    assert status == 1 and "Reason:" in text, text
-    assert tool(lab, "--force-repair", "--pin", "123456", ADDRESS)[0] == 0
 
-    # not there: that is no evidence
-    lab.run(air(lab, "set advertise 0"))
-    status, text = tool(lab, "--check-only", ADDRESS)
-    assert status == 2 and "unreachable" in text, text
-    lab.run(air(lab, "set advertise 1"))
-    assert tool(lab, "--check-only", ADDRESS)[0] == 0
+def case_arguments(lab):
+    """What meshcore-bond refuses before it does anything, and what it says without Bluetooth and without a bus."""
+    air = Air(lab)
+    before = air.snapshot()
+    for arguments in (["--pin", "12345", air.address()], ["--pin", "1234567", air.address()], ["C0:00:00:00:22"], [],
+                      ["--check-only", "--force-repair", air.address()], [air.address(), air.address()]):  # fmt: skip
+        status, text = air.tool(*arguments)
+        assert status == 2 and "Error:" in text, (arguments, text)
+    assert air.tool("--version")[0] == air.tool("--help")[0] == 0
+    assert air.snapshot() == before and air.heard("connected from") == 0
 
-    # a link of somebody else's is used, and stays
-    lab.run(f"busctl --timeout=60 call org.bluez {DEVICE} org.bluez.Device1 Connect")
-    assert tool(lab, "--check-only", "Hut")[0] == 0
-    assert "true" in lab.run(f"busctl get-property org.bluez {DEVICE} org.bluez.Device1 Connected")
-
-    lab.run("busctl set-property org.bluez /org/bluez/hci0 org.bluez.Adapter1 Powered b false")
-    assert tool(lab, "--check-only", ADDRESS)[0] == 3
-    assert "false" in lab.run("busctl get-property org.bluez /org/bluez/hci0 org.bluez.Adapter1 Powered")
-    assert tool(lab, "--adapter", "hci7", "--check-only", ADDRESS)[0] == 3
-    assert tool(lab, ADDRESS)[0] == 0, "it gives power where it may change something"
+    lab.run(air.power(False))
+    status, text = air.tool("--check-only", air.address())
+    assert status == 3 and reason_of(text) == "adapter", text
+    assert "false" in lab.run(f"busctl get-property org.bluez {ADAPTER} org.bluez.Adapter1 Powered")
+    status, text = air.tool("--pin", "123456", air.address())
+    assert status == 0, "it gives power where it may change something: " + text
     lab.run("systemctl stop bluetooth")
-    assert tool(lab, "--check-only", ADDRESS)[0] == 3
+    status, text = air.tool("--check-only", air.address())
+    assert status == 3, text
     assert "inactive" in lab.run("systemctl is-active bluetooth", check=False)
-    status = lab.run(f"DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent meshcore-bond --check-only {ADDRESS} 2>&1; echo $?", check=False)
-    assert status.rstrip().endswith("4"), status
+    status, text = parse_tool(
+        lab.run("export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent; " + air.tool_command("--check-only", air.address()), check=False)
+    )
+    assert status == 4, text
