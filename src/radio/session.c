@@ -218,6 +218,8 @@ static void session_start_next(Session *s) {
         s->dump_started = false;
         /* A link that fails here tells so by its own event. */
         (void) s->handler.send(s->current->command.data, s->current->command.size, s->userdata);
+        /* Code and size tell the answer; the rest may be a password, and is the link's business now. */
+        explicit_bzero(s->current->command.data + 1, s->current->command.size - 1);
         session_arm(s, session_deadline(s));
 }
 

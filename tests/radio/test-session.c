@@ -15,13 +15,16 @@
 typedef struct Fixture {
         sd_event *event;
         Session *session;
-        GString *log; /* what happened, in order */
+        GString *log;        /* what happened, in order */
+        const uint8_t *sent; /* the last frame, for as long as it is there */
         bool free_in_reply;
 } Fixture;
 
 static int on_send(const uint8_t *frame, size_t size, void *userdata) {
         Fixture *f = userdata;
         g_autofree char *hex = hex_dup(frame, size);
+
+        f->sent = frame;
 
         g_string_append_printf(f->log, ">%s ", hex);
         return 0;
@@ -254,6 +257,25 @@ START_TEST(free_from_inside_a_reply) {
 }
 END_TEST
 
+/* It may be a password, and the answer takes its time. */
+START_TEST(what_was_sent_is_wiped) {
+        static const uint8_t nothing[PUBLIC_KEY_SIZE + 8];
+        const PublicKey key = {{1, 2, 3}};
+        Command command;
+        Fixture f;
+
+        fixture_setup(&f, &timing);
+        ck_assert_int_ge(command_send_login(&command, &key, "password"), 0);
+        ck_assert_int_eq(session_call(f.session, &command, SESSION_PERSON, on_reply, &f), 0);
+        ck_assert_uint_eq(f.sent[0], CMD_SEND_LOGIN);
+        ck_assert_mem_eq(f.sent + 1, nothing, sizeof(nothing));
+        g_string_truncate(f.log, 0);
+        input(&f, "0600010203040a000000"); /* and it is answered all the same */
+        assert_log(&f, "reply:06 ");
+        fixture_teardown(&f);
+}
+END_TEST
+
 START_TEST(queue_is_bounded) {
         Fixture f;
         Command command;
@@ -282,6 +304,7 @@ int main(void) {
         tcase_add_test(tc, dead_after_unanswered_probes);
         tcase_add_test(tc, close_completes_everything_once);
         tcase_add_test(tc, free_from_inside_a_reply);
+        tcase_add_test(tc, what_was_sent_is_wiped);
         tcase_add_test(tc, queue_is_bounded);
         suite_add_tcase(s, tc);
         runner = srunner_create(s);
