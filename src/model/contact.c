@@ -67,7 +67,7 @@ ContactChange contact_compare(const Contact *a, const Contact *b) {
                 what |= CONTACT_CHANGED_LASTMOD;
         if (a->removed_elsewhere != b->removed_elsewhere || a->set_path_len != b->set_path_len ||
             memcmp(a->set_path, b->set_path, sizeof(a->set_path)) != 0 ||
-            a->path_displaced != b->path_displaced)
+            a->path_displaced != b->path_displaced || a->path_lent != b->path_lent)
                 what |= CONTACT_CHANGED_BOOK;
 
         return what;

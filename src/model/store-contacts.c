@@ -93,6 +93,7 @@ static Contact *contact_from_row(Query *query) {
         contact->set_path_len = (uint8_t) query_int(query, 13);
         path_from_row(query, 14, contact->set_path);
         contact->path_displaced = query_int(query, 15) != 0;
+        contact->path_lent = query_int(query, 16) != 0;
         return g_steal_pointer(&contact);
 }
 
@@ -100,7 +101,7 @@ int store_load_contacts(Store *store, int64_t identity, store_contact_t take, vo
         g_auto(Query) query = query_begin(
                         store, "SELECT key, type, flags, on_radio, path_len, path, name, lat_e6, lon_e6,"
                                " last_advert, lastmod, last_heard_usec, removed_elsewhere, set_path_len,"
-                               " set_path, path_displaced FROM contact WHERE identity = ?");
+                               " set_path, path_displaced, path_lent FROM contact WHERE identity = ?");
         int r;
 
         query_bind_int(&query, identity);
@@ -120,14 +121,14 @@ int store_save_contact(Store *store, int64_t identity, const Contact *contact) {
                         store,
                         "INSERT INTO contact (identity, key, type, flags, on_radio, path_len, path, name,"
                         " lat_e6, lon_e6, last_advert, lastmod, last_heard_usec, removed_elsewhere,"
-                        " set_path_len, set_path, path_displaced)"
+                        " set_path_len, set_path, path_displaced, path_lent)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
-                        " ?16, ?17)"
+                        " ?16, ?17, ?18)"
                         " ON CONFLICT (identity, key) DO UPDATE SET type = ?3, flags = ?4, on_radio = ?5,"
                         " path_len = ?6, path = ?7, name = ?8, lat_e6 = ?9, lon_e6 = ?10,"
                         " last_advert = ?11, lastmod = ?12, last_heard_usec = ?13,"
                         " removed_elsewhere = ?14, set_path_len = ?15, set_path = ?16,"
-                        " path_displaced = ?17");
+                        " path_displaced = ?17, path_lent = ?18");
 
         query_bind_int(&query, identity);
         query_bind_key(&query, &contact->key);
@@ -146,6 +147,7 @@ int store_save_contact(Store *store, int64_t identity, const Contact *contact) {
         query_bind_int(&query, contact->set_path_len);
         query_bind_blob(&query, contact->set_path, path_stored_size(contact->set_path));
         query_bind_int(&query, contact->path_displaced);
+        query_bind_int(&query, contact->path_lent);
         return query_run(&query);
 }
 

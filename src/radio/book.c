@@ -30,6 +30,7 @@ void book_merge(Radio *radio, Contact *fresh, bool from_mesh) {
         fresh->set_path_len = known->set_path_len;
         memcpy(fresh->set_path, known->set_path, sizeof(fresh->set_path));
         fresh->path_displaced = known->path_displaced;
+        fresh->path_lent = known->path_lent;
         if (known->set_path_len == CONTACT_PATH_UNKNOWN || known->path_displaced)
                 return;
 

@@ -62,6 +62,7 @@ typedef struct Node {
         uint8_t refused[32]; /* hash of one that did not */
         unsigned silences;
         uint64_t refused_usec; /* boot time; 0: none */
+        uint64_t resume_usec;  /* boot time of the next login by ourselves, of a room */
 } Node;
 
 struct Nodes {
@@ -77,6 +78,7 @@ struct Nodes {
         GHashTable *lent;  /* PublicKey: contacts whose path is to be given back at the next start */
         uint32_t last_timestamp;
         unsigned last_tag;
+        sd_event_source *silence; /* a room has said nothing for long */
         sd_event_source *wakeup;
 };
 
@@ -97,14 +99,26 @@ void job_free(Job *job);
 void job_start(Job *job);
 /* What it asks, from the beginning or for the next part. */
 void job_send(Job *job);
-/* Gives the path back, then frees the job. */
-void job_restore(Job *job);
+/* Sends the command, or ends the job; r: of the encoder. */
+void job_call_or_fail(Job *job, int r, const Command *command, job_step_t step);
+/* Returns 0 or a negative errno. */
+int job_call(Job *job, const Command *command, job_step_t step);
+/* The step after what goes on air. */
+void job_sent(Job *job, const Frame *frame);
 /* Has no part in the firmware's single slot. */
 bool node_operation_is_apart(NodeOperation operation);
 /* Bytes on air of what it sends next; 0: nothing. */
 size_t job_packet_size(const Job *job);
 OutcomeCode job_check(Radio *radio, const NodeQuery *query, Outcome *ret_outcome);
 const char *job_what(const Job *job);
+
+/* -- node-path.c -- */
+bool job_is_anonymous(const Job *job);
+void job_send_anonymous(Job *job);
+/* Gives the path back, then frees the job. */
+void job_restore(Job *job);
+/* … at the next start. */
+void job_restore_later(Job *job);
 
 /* -- node-mesh.c: traces and discoveries -- */
 OutcomeCode mesh_check(const NodeQuery *query, Outcome *ret_outcome);
@@ -125,6 +139,8 @@ bool nodes_refuses_login(Nodes *nodes, const NodeQuery *query, Outcome *ret_outc
 void nodes_login_failed(Job *job, bool answered);
 /* Logs in again where posts are to come. */
 void nodes_resume(Nodes *nodes);
+/* Sees to it that this also happens to rooms that have fallen silent. */
+void nodes_watch_rooms(Nodes *nodes);
 void node_wipe(char *secret);
 
 /* -- node-decode.c: NULL when the bytes are no such answer -- */

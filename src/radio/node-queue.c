@@ -381,6 +381,7 @@ void nodes_stop(Nodes *nodes) {
         Job *job;
 
         nodes->started = false;
+        nodes->silence = sd_event_source_disable_unref(nodes->silence);
         if (nodes->slot)
                 job_end_closed(nodes->slot);
         for (GList *l = nodes->apart.head, *next; l; l = next) {

@@ -15,9 +15,6 @@
 #define PAGE_COUNT   40 /* more than fit into one answer */
 #define LEVEL_BINARY 7  /* SEND_BINARY_REQ */
 
-static void job_restore_later(Job *job);
-static void sent(Job *job, const Frame *frame);
-
 const char *job_what(const Job *job) {
         static const char *const texts[_NODE_OPERATION_MAX] = {
                         [NODE_OPERATION_LOGIN] = "cannot log in",
@@ -168,7 +165,7 @@ static void job_reply(Session *session, const SessionReply *reply, void *userdat
         }
 }
 
-static int job_call(Job *job, const Command *command, job_step_t step) {
+int job_call(Job *job, const Command *command, job_step_t step) {
         int r;
 
         job->step = step;
@@ -181,7 +178,7 @@ static int job_call(Job *job, const Command *command, job_step_t step) {
 }
 
 /* r: of the encoder. */
-static void job_call_or_fail(Job *job, int r, const Command *command, job_step_t step) {
+void job_call_or_fail(Job *job, int r, const Command *command, job_step_t step) {
         g_auto(Outcome) outcome = {};
 
         if (r >= 0)
@@ -190,7 +187,7 @@ static void job_call_or_fail(Job *job, int r, const Command *command, job_step_t
                 job->state = JOB_CALLING;
                 r = job_call(job, command, step);
         }
-        if (r >= 0 && step == sent) {
+        if (r >= 0 && step == job_sent) {
                 job->spent = job_packet_size(job);
                 governor_spend(job->radio, job->spent);
         }
@@ -247,7 +244,7 @@ static void job_await(Job *job, uint64_t wait) {
         job_arm(job, wait, on_deadline);
 }
 
-static void sent(Job *job, const Frame *frame) {
+void job_sent(Job *job, const Frame *frame) {
         uint64_t wait;
 
         if (frame->kind == FRAME_OK && job->query.operation == NODE_OPERATION_LOGOUT) {
@@ -275,105 +272,6 @@ static void sent(Job *job, const Frame *frame) {
         job_await(job, MAX(wait, radio_timing.node_wait_usec));
 }
 
-/* -- anonymous requests: answered only when they come direct, wire reference 6.9 -- */
-
-static AnonRequestType anon_type(NodeOperation operation) {
-        switch (operation) {
-        case NODE_OPERATION_REGIONS:
-                return ANON_REGIONS;
-        case NODE_OPERATION_OWNER:
-                return ANON_OWNER;
-        default:
-                return ANON_BASIC;
-        }
-}
-
-static void send_anon(Job *job, const Path *path) {
-        Command command;
-        int r = command_send_anon_req(&command, &job->query.key, anon_type(job->query.operation), path);
-
-        job_call_or_fail(job, r, &command, sent);
-}
-
-static void path_was_lent(Job *job, const Frame *frame) {
-        const Path neighbour = path_from_length(0, job->radio->info.level);
-
-        send_anon(job, &neighbour);
-}
-
-static void got_record(Job *job, const Frame *frame) {
-        g_autoptr(Contact) contact = NULL;
-        g_autofree char *name = NULL;
-        ContactRecord record;
-        Command command;
-        int r;
-
-        if (frame->kind != FRAME_CONTACT) {
-                job_fail(job, OUTCOME_FAILED, "the radio's answer makes no sense");
-                return;
-        }
-        if (frame->contact.path.known) {
-                send_anon(job, &frame->contact.path);
-                return;
-        }
-
-        contact = translate_contact(frame);
-        translate_record(contact, &record);
-        name = g_strndup((const char *) frame->contact.name.data, frame->contact.name.size);
-        record.name = name;
-        record.path_len = 0;
-        r = command_add_update_contact(&command, &record);
-        if (r >= 0)
-                job->path_lent = true;
-        job_call_or_fail(job, r, &command, path_was_lent);
-}
-
-static void send_get_record(Job *job) {
-        Command command;
-        int r = command_get_contact_by_key(&command, &job->query.key);
-
-        job_call_or_fail(job, r, &command, got_record);
-}
-
-/* -- giving the path back ------------------------------------------------------------ */
-
-/* At the next start. */
-static void job_restore_later(Job *job) {
-        g_hash_table_add(job->radio->nodes->lent, g_memdup2(&job->query.key, sizeof(PublicKey)));
-        job_free(job);
-}
-
-static void restored(Job *job, const Frame *frame) {
-        job->path_lent = false;
-        fresh_contact(job->radio->fresh, &job->query.key);
-        job_free(job);
-}
-
-static void look_before_restoring(Job *job, const Frame *frame) {
-        Command command;
-
-        /* Gone, or it has another path by now, which is none of ours. */
-        if (frame->kind != FRAME_CONTACT || !frame->contact.path.known || frame->contact.path.hops > 0) {
-                restored(job, frame);
-                return;
-        }
-
-        (void) command_reset_path(&command, &job->query.key);
-        job->take_errors = true;
-        if (job_call(job, &command, restored) < 0)
-                job_restore_later(job);
-}
-
-void job_restore(Job *job) {
-        Command command;
-
-        job->state = JOB_RESTORING;
-        (void) command_get_contact_by_key(&command, &job->query.key);
-        job->take_errors = true;
-        if (!job->radio->nodes->started || job_call(job, &command, look_before_restoring) < 0)
-                job_restore_later(job);
-}
-
 /* -- the command line of a node ------------------------------------------------------- */
 
 /* Wire reference 6.6: servers repeat two characters before a bar. */
@@ -393,23 +291,11 @@ static void send_command(Job *job) {
         nodes->last_timestamp = MAX(radio_clock(job->radio), nodes->last_timestamp + 1);
         r = command_send_text(&command, TEXT_CLI_DATA, 0, nodes->last_timestamp, job->query.key.bytes, text);
         node_wipe(g_steal_pointer(&text));
-        job_call_or_fail(job, r, &command, sent);
+        job_call_or_fail(job, r, &command, job_sent);
         explicit_bzero(&command, sizeof(command));
 }
 
 /* -- sending --------------------------------------------------------------------------- */
-
-static bool job_is_anonymous(const Job *job) {
-        switch (job->query.operation) {
-        case NODE_OPERATION_OWNER:
-                return !job->query.in_full;
-        case NODE_OPERATION_REGIONS:
-        case NODE_OPERATION_BASIC:
-                return true;
-        default:
-                return false;
-        }
-}
 
 void job_send(Job *job) {
         const PublicKey *key = &job->query.key;
@@ -430,7 +316,7 @@ void job_send(Job *job) {
                 return;
         }
         if (job_is_anonymous(job)) {
-                send_get_record(job);
+                job_send_anonymous(job);
                 return;
         }
 
@@ -476,7 +362,7 @@ void job_send(Job *job) {
                 g_assert_not_reached();
         }
 
-        job_call_or_fail(job, r, &command, sent);
+        job_call_or_fail(job, r, &command, job_sent);
         explicit_bzero(&command, sizeof(command)); /* a password may be in it */
 }
 

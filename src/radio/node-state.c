@@ -93,9 +93,13 @@ bool nodes_refuses_login(Nodes *nodes, const NodeQuery *query, Outcome *ret) {
         return true;
 }
 
-static void node_forget_login(Node *node) {
+static void node_log_out(Node *node) {
         node->state.logged_in = false;
         node->state.permissions = "none";
+}
+
+static void node_forget_login(Node *node) {
+        node_log_out(node);
         node_wipe(g_steal_pointer(&node->password));
 }
 
@@ -117,9 +121,17 @@ void nodes_login_failed(Job *job, bool answered) {
                         "node %.16s… does not let us in with the password given",
                         key_to_text(&job->query.key).text);
         if (g_strcmp0(node->password, job->query.text) == 0) {
-                node_forget_login(node);
+                /* One that has worked is not wrong because the node is out of reach. */
+                if (answered)
+                        node_forget_login(node);
+                else
+                        node_log_out(node);
                 nodes_notify(nodes, &job->query.key, NODE_CHANGED_LOGIN);
         }
+}
+
+static void node_heard(Node *node) {
+        node->resume_usec = clock_boottime_usec() + radio_timing.room_silence_usec;
 }
 
 static void remember_login(Job *job, Node *node, const NodeAnswer *answer) {
@@ -134,6 +146,7 @@ static void remember_login(Job *job, Node *node, const NodeAnswer *answer) {
         node->feature_level = level ? (uint8_t) level->number : 0;
         node->refused_usec = 0;
         node->silences = 0;
+        node_heard(node);
         if (g_strcmp0(node->password, job->query.text) != 0) {
                 node_wipe(node->password);
                 node->password = g_strdup(job->query.text);
@@ -155,6 +168,7 @@ void nodes_remember(Job *job, NodeAnswer *answer) {
         switch (answer->operation) {
         case NODE_OPERATION_LOGIN:
                 remember_login(job, nodes_get(nodes, &job->query.key), answer);
+                nodes_watch_rooms(nodes);
                 nodes_notify(nodes, &job->query.key, NODE_CHANGED_LOGIN);
                 break;
         case NODE_OPERATION_LOGOUT:
@@ -181,14 +195,25 @@ void nodes_remember(Job *job, NodeAnswer *answer) {
 
 static void node_log_in_again(Nodes *nodes, const PublicKey *key);
 
+/* There is no air for it now. */
+static void node_put_off(Nodes *nodes, Node *node) {
+        uint64_t wait = governor_wait(nodes->radio, AIRTIME_POLL, packet_to(NULL, NODE_PASSWORD_MAX));
+
+        node->resume_usec = clock_boottime_usec() + MAX(wait, USEC_PER_MINUTE);
+        nodes_watch_rooms(nodes);
+}
+
 static void logged_in_again(Radio *radio, const Outcome *outcome, NodeAnswer *answer, void *userdata) {
         g_autofree PublicKey *key = userdata;
-        const Node *node = g_hash_table_lookup(radio->nodes->nodes, key);
+        Node *node = g_hash_table_lookup(radio->nodes->nodes, key);
 
-        if (outcome->code == OUTCOME_OK)
+        if (outcome->code == OUTCOME_RATE_LIMITED && node)
+                node_put_off(radio->nodes, node);
+        else if (outcome->code == OUTCOME_OK)
                 radio_log_about(radio, LOG_DEBUG, 0, key, "nodes", "logged in to room %.16s… again",
                                 key_to_text(key).text);
-        else if (outcome->code == OUTCOME_TIMEOUT && radio->nodes->started && node && node->password)
+        else if (outcome->code == OUTCOME_TIMEOUT && radio->nodes->started && node && node->password &&
+                 node->silences < SILENCES_MAX)
                 node_log_in_again(radio->nodes, key);
         else
                 radio_log_about(radio, LOG_INFO, 0, key, "nodes", "not logged in to room %.16s… again: %s",
@@ -201,6 +226,7 @@ static void node_log_in_again(Nodes *nodes, const PublicKey *key) {
                         .operation = NODE_OPERATION_LOGIN,
                         .key = *key,
                         .poll = true,
+                        .insist = true, /* it has worked */
                         .text = node->password,
                         .uid = UINT32_MAX, /* nobody's, so that it counts for nobody */
         };
@@ -208,18 +234,69 @@ static void node_log_in_again(Nodes *nodes, const PublicKey *key) {
         (void) radio_request_node(nodes->radio, &query, logged_in_again, g_memdup2(key, sizeof(*key)));
 }
 
+/* Whose posts are wanted. */
+static bool node_is_watched(Nodes *nodes, const PublicKey *key, const Node *node) {
+        const Contact *contact = identity_get_contact(nodes->radio->identity, key);
+
+        return contact && contact->type == CONTACT_ROOM && node->password;
+}
+
+/* Logs in to all rooms, or to those that have been silent for too long. */
+static void resume_rooms(Nodes *nodes, bool all) {
+        uint64_t now = clock_boottime_usec();
+        GHashTableIter iter;
+        const PublicKey *key;
+        Node *node;
+
+        g_hash_table_iter_init(&iter, nodes->nodes);
+        while (g_hash_table_iter_next(&iter, (void **) &key, (void **) &node))
+                if (node_is_watched(nodes, key, node) && (all || node->resume_usec <= now)) {
+                        node_heard(node); /* the next time, whatever comes of this */
+                        node_log_in_again(nodes, key);
+                }
+        nodes_watch_rooms(nodes);
+}
+
 /* Wire reference 6.13: only a login makes a room send its posts again. The radio tells it which ones it has
  * already. */
 void nodes_resume(Nodes *nodes) {
+        resume_rooms(nodes, true);
+}
+
+/* A room that restarted, or gave up on us after three posts without an acknowledgement, says nothing until
+ * it hears of us. One without posts cannot be told from it. */
+static int on_silence(sd_event_source *source, uint64_t usec, void *userdata) {
+        resume_rooms(userdata, false);
+        return 0;
+}
+
+void nodes_watch_rooms(Nodes *nodes) {
+        uint64_t next = UINT64_MAX;
         GHashTableIter iter;
         const PublicKey *key;
         const Node *node;
 
-        g_hash_table_iter_init(&iter, nodes->nodes);
-        while (g_hash_table_iter_next(&iter, (void **) &key, (void **) &node)) {
-                const Contact *contact = identity_get_contact(nodes->radio->identity, key);
+        nodes->silence = sd_event_source_disable_unref(nodes->silence);
+        if (!nodes->started)
+                return;
 
-                if (contact && contact->type == CONTACT_ROOM && node->password)
-                        node_log_in_again(nodes, key);
-        }
+        g_hash_table_iter_init(&iter, nodes->nodes);
+        while (g_hash_table_iter_next(&iter, (void **) &key, (void **) &node))
+                if (node_is_watched(nodes, key, node))
+                        next = MIN(next, node->resume_usec);
+        if (next < UINT64_MAX &&
+            sd_event_add_time(manager_event(nodes->radio->manager), &nodes->silence, CLOCK_BOOTTIME, next,
+                              radio_timing.room_silence_usec / 100, on_silence, nodes) < 0)
+                radio_log(nodes->radio, LOG_ERR, 0, "cannot watch for rooms that have fallen silent");
+}
+
+void nodes_post(Nodes *nodes, const uint8_t prefix[KEY_PREFIX_SIZE]) {
+        GHashTableIter iter;
+        const PublicKey *key;
+        Node *node;
+
+        g_hash_table_iter_init(&iter, nodes->nodes);
+        while (g_hash_table_iter_next(&iter, (void **) &key, (void **) &node))
+                if (memcmp(key->bytes, prefix, KEY_PREFIX_SIZE) == 0)
+                        node_heard(node);
 }

@@ -116,6 +116,7 @@ typedef struct RadioTiming {
         uint64_t busy_wait_usec;     /* the radio has no packet free; 1 s */
         uint64_t flood_advert_usec;  /* between two floods of our advert; 5 min */
         uint64_t node_wait_usec;     /* for another node's answer, at least; 4 s */
+        uint64_t room_silence_usec;  /* then a room is logged in to again; 6 h */
 } RadioTiming;
 extern RadioTiming radio_timing;
 
@@ -322,6 +323,8 @@ void repeats_packet(Repeats *repeats, const Packet *packet);
 /* -- node-queue.c, node-run.c: what is asked of other nodes -- */
 Nodes *nodes_new(Radio *radio);
 Nodes *nodes_free(Nodes *nodes);
+/* The identity was loaded: paths that a former life lent are to be given back. */
+void nodes_load(Nodes *nodes);
 void nodes_start(Nodes *nodes); /* ready */
 /* The link is gone, or about to be used for something else: all ends. */
 void nodes_stop(Nodes *nodes);
@@ -331,6 +334,8 @@ void nodes_unload(Nodes *nodes);
 bool nodes_frame(Nodes *nodes, const Frame *frame);
 /* Data of other nodes, and traces that nobody waits for: told to who observes. */
 void nodes_tell_heard(Nodes *nodes, const Frame *frame);
+/* A post of a room. */
+void nodes_post(Nodes *nodes, const uint8_t prefix[KEY_PREFIX_SIZE]);
 /* A text of a node's command line, stored already. */
 void nodes_cli_reply(Nodes *nodes, const Frame *frame);
 

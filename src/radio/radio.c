@@ -39,6 +39,7 @@ RadioTiming radio_timing = {
                 .busy_wait_usec = USEC_PER_SEC,
                 .flood_advert_usec = 5 * USEC_PER_MINUTE,
                 .node_wait_usec = 4 * USEC_PER_SEC,
+                .room_silence_usec = 6 * 60 * USEC_PER_MINUTE,
 };
 
 static const char *const state_names[_RADIO_STATE_MAX] = {
@@ -240,6 +241,7 @@ int radio_load_identity(Radio *radio, const PublicKey *key) {
         radio->identity = g_steal_pointer(&identity);
         radio->pending = g_steal_pointer(&pending);
         delivery_load(radio->delivery);
+        nodes_load(radio->nodes);
 
         if (o && o->identity_loaded)
                 o->identity_loaded(radio, userdata);

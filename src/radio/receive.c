@@ -140,6 +140,9 @@ static int receive_keep(Receive *rx, const Frame *frame, Slice raw) {
                 if (frame && frame->kind == FRAME_CONTACT_MESSAGE &&
                     frame->message.text_type == TEXT_CLI_DATA)
                         nodes_cli_reply(radio->nodes, frame);
+                if (frame && frame->kind == FRAME_CONTACT_MESSAGE &&
+                    frame->message.text_type == TEXT_SIGNED_PLAIN)
+                        nodes_post(radio->nodes, frame->message.sender);
                 return 0;
         }
 

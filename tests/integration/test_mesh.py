@@ -69,8 +69,8 @@ class Tests(Case):
     def trace(self, client, *hops, **values):
         return self.monitor(client, "TracePath", "(aaya{sv})", [bytes.fromhex(hop) for hop in hops], options(**values))
 
-    def begin(self, arguments=(), **settings):
-        sim, client = self.start(arguments, **settings)
+    def begin(self, arguments=()):
+        sim, client = self.start(arguments)
         self.keys = {contact["Name"]: key for key, contact in client.contacts().items()}
         return sim, client
 

@@ -229,6 +229,44 @@ class Tests(Case):
         client.wait_signal("Result", "Node", self.node("Town room"), lambda o, _: o == "login", since=since)
         self.assertTrue(client.get(self.node("Town room"), "Node", "LoggedIn"))
 
+    def test_neighbours_over_pages(self):
+        scenario = os.path.join(self.bed.directory, "many.scenario")
+        with open(scenario, "w", encoding="utf-8") as file:
+            file.write("[Radio]\nName=Test radio\n\n")
+            for i in range(26):
+                file.write(f"[Node Repeater {i:02}]\nType=repeater\n\n")
+        sim, client = self.begin(["--scenario", scenario])
+        name = "Repeater 00"
+        self.ask(client, name, "Login", "(sa{sv})", "password", {})
+        before = sim.control("stats")["commands"].get("50", 0)
+        found = self.ask(client, name, "GetNeighbours")
+        # 130 bytes are ten of them, each once
+        self.assertEqual(sim.control("stats")["commands"]["50"] - before, 3)
+        others = {contact_path("sim", key) for other, key in self.keys.items() if other != name}
+        self.assertEqual(len(found), 25)
+        self.assertEqual({neighbour["Contact"] for neighbour in found}, others)
+        heard = [neighbour["LastHeardUSec"] for neighbour in found]
+        self.assertEqual(heard, sorted(heard, reverse=True))
+        some = self.ask(client, name, "GetNeighbours", "(a{sv})", {"Limit": GLib.Variant("y", 12)})
+        self.assertEqual([n["Key"] for n in some], [n["Key"] for n in found[:12]])
+        self.assertEqual(sim.control("stats")["commands"]["50"] - before, 5)
+
+    def test_lent_path_survives_a_kill(self):
+        """An anonymous request to a contact without a path gives the radio an empty one meanwhile."""
+        sim, client = self.begin()
+        hilltop = self.node("Hilltop")
+        client.call(hilltop, "Contact", "ResetPath")
+        before = sim.control("stats")["commands"]
+        sim.control("mute", codes=[57])
+        client.bus.call(BUS_NAME, hilltop, IFACE + "Node", "GetBasic", GLib.Variant("(a{sv})", ({},)), None,
+                        Gio.DBusCallFlags.NONE, 60000, None, None)  # fmt: skip
+        client.wait(lambda: sim.control("stats")["commands"].get("9", 0) > before.get("9", 0), "the empty path")
+        client.call(hilltop, "Contact", "Refresh")
+        self.assertTrue(client.get(hilltop, "Contact", "PathKnown"))
+        self.restart_daemon(client, "kill")
+        client.wait(lambda: sim.control("stats")["commands"].get("13", 0) > before.get("13", 0), "the path as it was")
+        client.wait(lambda: not client.get(hilltop, "Contact", "PathKnown"), "and in the book")
+
     # -- recordings ------------------------------------------------------------------
 
     def play(self, name, contacts):

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "macros.h"
 #include "node-api.h"
 #include "radio-fixture.h"
@@ -226,6 +227,77 @@ START_TEST(lent_path_comes_back) {
 }
 END_TEST
 
+static void answer_login(unsigned contact) {
+        const PublicKey key = key_of(contact);
+        uint8_t frame[14] = {PUSH_LOGIN_SUCCESS, 1};
+
+        memcpy(frame + 2, key.bytes, KEY_PREFIX_SIZE);
+        frame[12] = 3;
+        peer_push(f.peer, frame, sizeof(frame));
+        fixture_settle(&f);
+}
+
+/* A room forgets its clients; nobody tells it from one without posts. */
+START_TEST(silent_room_is_logged_in_to_again) {
+        const PublicKey key = key_of(9);
+        unsigned before;
+
+        radio_timing.room_silence_usec = 100 * USEC_PER_MSEC;
+        (void) peer_add_contact(f.peer, 9, CONTACT_ROOM, 0, true);
+        peer_push_key(f.peer, PUSH_ADVERT, &key);
+        fixture_settle(&f);
+        ask_of(1, NODE_OPERATION_LOGIN, 9, "a", false);
+        fixture_settle(&f);
+        answer_login(9);
+        assert_end(1, OUTCOME_OK);
+        fixture_until(&f, peer_count(f.peer, CMD_SEND_LOGIN) == 2);
+        ck_assert_mem_eq(peer_command(f.peer, CMD_SEND_LOGIN, 1) + 1 + PUBLIC_KEY_SIZE, "ver", 3);
+        fixture_settle(&f);
+        answer_login(9);
+        ck_assert(radio_node_state(f.radio, &key)->logged_in);
+
+        /* Out of reach for a while is not the end of it, as the password has worked. */
+        radio_timing.node_wait_usec = 10 * USEC_PER_MSEC;
+        fixture_until(&f, !radio_node_state(f.radio, &key)->logged_in);
+        before = peer_count(f.peer, CMD_SEND_LOGIN);
+        ck_assert_uint_ge(before, 4);
+        fixture_until(&f, peer_count(f.peer, CMD_SEND_LOGIN) > before + 1);
+
+        /* Nor is a budget that is used up. */
+        f.radio->airtime = (Airtime){.used_usec = UINT64_C(10) * AIRTIME_WINDOW_USEC,
+                                     .updated_usec = clock_boottime_usec()};
+        fixture_settle(&f);
+        before = peer_count(f.peer, CMD_SEND_LOGIN);
+        for (unsigned i = 0; i < 20; i++)
+                fixture_settle(&f);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SEND_LOGIN), before);
+}
+END_TEST
+
+/* The daemon is killed while the radio has another path: as the store has it then. */
+START_TEST(lent_path_comes_back_after_a_kill) {
+        const PublicKey key = key_of(9);
+        g_autoptr(Contact) contact = NULL;
+
+        (void) peer_add_contact(f.peer, 9, CONTACT_REPEATER, 0, false);
+        peer_push_key(f.peer, PUSH_ADVERT, &key);
+        fixture_settle(&f);
+        ask_of(1, NODE_OPERATION_BASIC, 9, "a", false);
+        fixture_settle(&f);
+        ck_assert_uint_eq(engine_find_contact(f.peer->engine, &key)->out_path_len, 0);
+        contact = contact_copy(identity_get_contact(radio_identity(f.radio), &key));
+        ck_assert(contact->path_lent);
+
+        fixture_restart(&f);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        fixture_settle(&f);
+        ck_assert_uint_eq(engine_find_contact(f.peer->engine, &key)->out_path_len, PATH_LEN_NONE);
+        ck_assert_uint_eq(identity_get_contact(radio_identity(f.radio), &key)->path_len,
+                          CONTACT_PATH_UNKNOWN);
+        ck_assert(!identity_get_contact(radio_identity(f.radio), &key)->path_lent);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("radio-nodes");
         TCase *tcase = tcase_create("all");
@@ -239,6 +311,8 @@ int main(void) {
         tcase_add_test(tcase, old_radios_have_other_commands);
         tcase_add_test(tcase, busy_radio_is_asked_again);
         tcase_add_test(tcase, lent_path_comes_back);
+        tcase_add_test(tcase, lent_path_comes_back_after_a_kill);
+        tcase_add_test(tcase, silent_room_is_logged_in_to_again);
         suite_add_tcase(suite, tcase);
         return fixture_run(suite);
 }
