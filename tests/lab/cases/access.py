@@ -29,6 +29,7 @@ YES = """polkit.addRule(function(action, subject) {
 def radio(lab):
     """A radio called sim in the guest, ready, a member and a stranger."""
     shutil.copy(os.path.join(labcase.HERE, "..", "integration", "rights.py"), os.path.join(lab.share, "tools"))
+    shutil.copytree(os.path.join(labcase.HERE, "..", "..", "dbus"), os.path.join(lab.share, "dbus"), dirs_exist_ok=True)
     lab.run(
         "id member >/dev/null 2>&1 || useradd -M -G meshcore member; id stranger >/dev/null 2>&1 || useradd -M stranger"
     )
