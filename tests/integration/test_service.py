@@ -124,8 +124,8 @@ class Tests(Case):
     def test_log_control(self):
         """systemctl service-log-level, as busctl speaks it."""
         client = self.client()
-        self.bed.start_daemon({})
-        client.wait_owned()
+        self.bed.start_daemon({"sim": "tcp://127.0.0.1:1"})
+        client.wait_for_state("waiting", "refused")
         path, interface = "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1"
 
         def get(name):
@@ -136,8 +136,15 @@ class Tests(Case):
 
         self.assertEqual([get(n) for n in ("LogLevel", "LogTarget", "SyslogIdentifier")],
                          ["info", "console", "meshcored"])  # fmt: skip
+        self.assertNotIn("sim: waiting -> opening", self.bed.daemon.log())
         set_("LogLevel", "debug")
         self.assertEqual(get("LogLevel"), "debug")
+        client.call(radio_path("sim"), "Radio", "Start")
+        client.wait(lambda: "sim: waiting -> opening" in self.bed.daemon.log(), "lines of the level debug")
+        set_("LogLevel", "info")
+        client.call(radio_path("sim"), "Radio", "Stop")
+        client.settle()
+        self.assertNotIn("-> stopped", self.bed.daemon.log())
         set_("LogTarget", "auto")
         self.assertEqual(get("LogTarget"), "console")
         for name, wrong in (("LogLevel", "loud"), ("LogTarget", "printer")):
