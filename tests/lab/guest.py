@@ -144,7 +144,9 @@ class Guest:
                 "-M", "q35", "-smp", str(cpus), "-m", str(mem),
                 "-nodefaults", "-display", "none", "-no-user-config",
                 "-kernel", self.image + "/vmlinuz", "-initrd", self.image + "/initrd",
-                "-append", "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on "
+                # an emulated processor may be left without time for long: no alarm of the kernel about that
+                "-append", "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on nowatchdog "
+                           "rcupdate.rcu_cpu_stall_suppress=1 workqueue.watchdog_thresh=0 "
                            "systemd.show_status=error net.ifnames=0 " + append,
                 "-serial", "file:" + self.path("console.log"),
                 "-qmp", f"unix:{self.path('qmp.sock')},server=on,wait=off",

@@ -114,7 +114,17 @@ class Lab(Guest):
     def close(self):
         self._stop_programs()
         if self._running:
+            self._running = False
             self.stop()
+
+    def revive(self):
+        """After a failure: a guest that does not answer any more is replaced by a new one."""
+        with contextlib.suppress(OSError, LabError, ValueError):
+            self.run("true", timeout=20)
+            return
+        self.close()
+        self._cables, self._at_end = {}, []
+        self.set_up()
 
     def begin_case(self):
         self.notes = []
@@ -122,7 +132,7 @@ class Lab(Guest):
 
     def end_case(self):
         """Everything as it was before; a crash of anything in the guest is a failure."""
-        crashed = self.run(f"dmesg | grep -E {shlex.quote(KERNEL_COMPLAINTS)} || :")
+        crashed = self.run(f"dmesg | grep -B 8 -A 12 -E {shlex.quote(KERNEL_COMPLAINTS)} || :")
         self._clean_up()
         if crashed:
             raise LabError("the kernel complains:\n" + crashed)

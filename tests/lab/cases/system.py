@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 
+import labcase
+
 UNIT = "meshcored.service"
 DROPIN = "/run/systemd/system/meshcored.service.d/lab.conf"
 
@@ -25,11 +27,11 @@ def simulator(lab, *names):
         lab.run("systemctl stop 'sim-*.service'", check=False)
 
 
-def control(lab, name, **command):
+def control(lab, radio, /, **command):
     """A verb of the simulator's control socket."""
     script = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
               "s.sendall(sys.argv[2].encode() + b'\\n'); print(s.recv(65536).decode())")  # fmt: skip
-    answer = lab.run(f"python3 -c {shlex.quote(script)} /run/sim-{name}.socket {shlex.quote(json.dumps(command))}")
+    answer = lab.run(f"python3 -c {shlex.quote(script)} /run/sim-{radio}.socket {shlex.quote(json.dumps(command))}")
     assert json.loads(answer)["ok"], answer
 
 
@@ -43,17 +45,28 @@ def drop_in(lab, text):
 
 
 def case_boot_to_ready(lab):
-    """How long it takes from the start of the unit, and from power on, until the service is active."""
-    lab.run(f"systemctl enable --quiet {UNIT}")
-    lab.reboot()
-    lab.run("systemctl is-system-running --wait", check=False)
-    start, active = int(show(lab, "InactiveExitTimestampMonotonic")), int(show(lab, "ActiveEnterTimestampMonotonic"))
-    lab.run(f"systemctl disable --quiet {UNIT}")
-    assert 0 < start < active
-    lab.note(f"active {(active - start) / 1e3:.0f} ms after the start of the unit, {active / 1e6:.1f} s after power on")
-    exposure = lab.run(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
-    lab.note(exposure.strip())
-    assert float(re.search(r": ([0-9.]+)", exposure).group(1)) <= 2.0
+    """Enabled, it is started by systemd at boot, as its own user; active when the name is there, and the radio is ready
+    soon after."""
+    lab.write("/etc/systemd/system/lab-radio.service",
+              "[Service]\nExecStart=/usr/bin/meshcore-sim --tcp 127.0.0.1:5001\n[Install]\nWantedBy=multi-user.target\n")
+    lab.configure({"a": "tcp://127.0.0.1:5001"})
+    lab.run(f"systemctl enable --quiet {UNIT} lab-radio.service")
+    try:
+        lab.reboot()
+        lab.wait_state("a", "ready")
+        start, active = int(show(lab, "InactiveExitTimestampMonotonic")), int(show(lab, "ActiveEnterTimestampMonotonic"))
+        entry = lab.run("journalctl --no-pager -b -o json MESSAGE_ID=9e2ce5c985314b0cac626d927b0a513b | head -n 1")
+        ready = int(json.loads(entry)["__MONOTONIC_TIMESTAMP"])
+        assert 0 < start < active and start < ready
+        lab.note(f"active {(active - start) / 1e3:.0f} ms after the start of the unit, {active / 1e6:.1f} s after power on; "
+                 f"the radio is ready {(ready - start) / 1e3:.0f} ms after the start of the unit")
+        assert lab.run(f"ps -o user= -p {show(lab, 'MainPID')}").strip() == "meshcored"
+        assert "0.1" in lab.get("/org/meshcored1", "Manager", "Version")
+        assert lab.run("stat -c '%U %a' /var/lib/meshcored").split() == ["meshcored", "700"]
+        assert lab.run("systemctl is-system-running --wait").strip() == "running"
+    finally:
+        lab.run(f"systemctl disable --quiet --now {UNIT} lab-radio.service; rm /etc/systemd/system/lab-radio.service",
+                check=False)  # fmt: skip
 
 
 def case_bus_activation(lab):
@@ -157,7 +170,7 @@ def case_log_level(lab):
         assert "Subject: MeshCore radio a is ready" in ready, ready
         # what is about a contact has the beginning of its key
         key = lab.run("meshcorectl --json contacts | python3 -c 'import json, sys; "
-                      "print(next(c[\"Key\"] for c in map(json.loads, sys.stdin) if c[\"Name\"] == \"Anna\"))'").strip()
+                      "print(next(c[\"Key\"] for c in json.load(sys.stdin) if c[\"Name\"] == \"Anna\"))'").strip()
         control(lab, "a", cmd="remove-contact", name="Anna")
         lab.run("meshcorectl send Anna 'nobody is there' || :")
         about = f"journalctl --no-pager -o cat -u {UNIT} MESHCORED_PEER={key[:16]} MESHCORED_TOPIC=messages"
@@ -214,6 +227,81 @@ def case_disk_full(lab):
 
 
 def case_user_unit(lab):
-    """The unit of the session bus is there and loads."""
-    text = lab.run("systemd-analyze verify --user --man=no /usr/lib/systemd/user/meshcored.service 2>&1 || :")
-    assert "meshcored" not in text or "XDG_RUNTIME_DIR" in text, text
+    """The unit of the session bus, started by the manager of a user who has no rights on the system's."""
+    if "dbus.socket" not in lab.run("ls /usr/lib/systemd/user"):
+        raise labcase.Skip("this image has no session bus")
+    lab.run("useradd -m person; id -nG person")
+    uid = lab.run("id -u person").strip()
+
+    def person(command, **options):
+        return lab.run(f"setpriv --reuid=person --regid=person --init-groups env -i HOME=/home/person PATH=/usr/bin "
+                       f"XDG_RUNTIME_DIR=/run/user/{uid} sh -c {shlex.quote(command)}", **options)  # fmt: skip
+
+    try:
+        lab.run(f"systemctl start user@{uid}.service")
+        with simulator(lab, "a"):
+            text = person("systemd-analyze verify --user --man=no /usr/lib/systemd/user/meshcored.service 2>&1")
+            assert "meshcored" not in text, text
+            person("mkdir -p ~/.config/meshcored && printf '[Radio a]\nTransport=tcp://127.0.0.1:5001\n' "
+                   ">~/.config/meshcored/meshcored.conf && systemctl --user start meshcored")  # fmt: skip
+            assert person("systemctl --user is-active meshcored").strip() == "active"
+            person("until meshcorectl --session status | grep -q ready; do sleep 0.1; done")
+            assert person("stat -c '%U %a' ~/.local/state/meshcored").split() == ["person", "700"]
+            # it is the session's: the system bus does not know it
+            assert "false" in lab.run("busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus "
+                                      "NameHasOwner s org.meshcored1")  # fmt: skip
+            pid = person("systemctl --user show -P MainPID meshcored")
+            person("printf 'PollIntervalSec=60\n' >>~/.config/meshcored/meshcored.conf && "
+                   "systemctl --user reload meshcored")  # fmt: skip
+            lab.run("until journalctl --no-pager -o cat _UID=%s | grep -c 'a: ready' | grep -qx 2; do sleep 0.1; done" % uid)
+            assert person("systemctl --user show -P MainPID meshcored") == pid
+            person("systemctl --user kill --signal=KILL meshcored; "
+                   "until [ $(systemctl --user show -P NRestarts meshcored) = 1 ]; do sleep 0.1; done; "
+                   "until meshcorectl --session status | grep -q ready; do sleep 0.1; done")  # fmt: skip
+            person("systemctl --user stop meshcored")
+            assert person("systemctl --user show -P Result meshcored").strip() == "success"
+    finally:
+        lab.run(f"systemctl stop user@{uid}.service; userdel -r person 2>/dev/null", check=False)
+
+
+def case_units(lab):
+    """systemd has nothing to say against any unit, and little is left open."""
+    units = "meshcored.service meshcore-bond@x.service"
+    text = lab.run(f"systemd-analyze verify --man=no {units} 2>&1")
+    assert "mesh" not in text, text
+    for unit in units.split():
+        exposure = lab.run(f"systemd-analyze security --no-pager {unit} | tail -n 1")
+        lab.note(exposure.strip())
+        assert float(re.search(r": ([0-9.]+)", exposure).group(1)) <= 2.0
+
+
+def suspend(lab):
+    """As "systemctl suspend" on any machine, but that the kernel puts nothing to sleep except processes, for five
+    seconds: the devices of the emulated machine do not come back."""
+    lab.run("mkdir -p /run/systemd/sleep.conf.d && printf '[Sleep]\nSuspendState=freeze\n' "
+            ">/run/systemd/sleep.conf.d/lab.conf && echo freezer >/sys/power/pm_test && systemctl suspend && "
+            f"until journalctl --no-pager -o cat -u {UNIT} | grep -q 'awake again'; do sleep 0.1; done")  # fmt: skip
+
+
+def case_suspend(lab):
+    """Before the machine sleeps the radio is left in good order, and it is ready soon after."""
+    with simulator(lab, "a"):
+        lab.configure({"a": "tcp://127.0.0.1:5001"})
+        lab.start_daemon()
+        lab.wait_state("a", "ready")
+        inhibitors = lab.run("systemd-inhibit --list --no-legend")
+        assert re.search(r"^meshcored +.* sleep +.* delay$", inhibitors, re.M), inhibitors
+        try:
+            suspend(lab)
+        finally:
+            lab.run("echo none >/sys/power/pm_test; rm -r /run/systemd/sleep.conf.d", check=False)
+        lab.wait_state("a", "ready")
+        lines = lab.run(f"journalctl --no-pager -o short-monotonic -u {UNIT} -u systemd-suspend.service").splitlines()
+        story = [(float(line[1:13]), line[14:]) for line in lines if line.startswith("[")]
+        at = [next(i for i, (_, text) in enumerate(story) if word in text)
+              for word in ("goes to sleep", "Entering sleep state", "returned from sleep", "awake again")]  # fmt: skip
+        assert at == sorted(at), lines
+        ready = next(time for time, text in story[at[-1]:] if "a: ready" in text)
+        lab.note(f"ready {ready - story[at[-1]][0]:.2f} s after the machine awoke; it slept "
+                 f"{story[at[2]][0] - story[at[1]][0]:.1f} s")
+        assert re.search(r"^meshcored +.* sleep ", lab.run("systemd-inhibit --list --no-legend"), re.M)
