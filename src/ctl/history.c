@@ -222,8 +222,14 @@ char *message_body(JsonObject *message) {
 }
 
 char *message_state(JsonObject *message) {
+        JsonArray *repeats = json_array(message, "Repeats");
+        guint n = repeats ? json_array_get_length(repeats) : 0;
+
         if (!message_is_own(message))
                 return g_strdup(json_bool(message, "Read") ? "read" : "unread");
+        if (n > 0)
+                return g_strdup_printf("%s, %u repeat%s", json_string(message, "State"), n,
+                                       n == 1 ? "" : "s");
         return g_strconcat(json_string(message, "State"), json_bool(message, "Uncertain") ? "?" : "", NULL);
 }
 

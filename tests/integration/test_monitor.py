@@ -198,6 +198,8 @@ class Tests(Case):
             self.bed.ctl("message", message.rpartition("/")[2]).stdout, rf"(?m)^Repeats +{len(repeats)}: .*{hilltop[:2]}"
         )
 
+        self.assertRegex(self.bed.ctl("messages").stdout, rf"sent, {len(repeats)} repeats?\b")
+
         self.restart_daemon(client)
         self.assertEqual(client.get(message, "Message", "Repeats"), repeats)
 

@@ -309,7 +309,7 @@ END_TEST
 
 /* Nobody answered, but somebody passed it on: so it went on air. */
 START_TEST(repeat_makes_certain) {
-        g_autoptr(Message) before = NULL, after = NULL;
+        g_autoptr(Message) before = NULL, still = NULL, after = NULL;
         uint64_t id;
 
         f.peer->mute[CMD_SEND_CHANNEL_TXT_MSG] = true;
@@ -322,6 +322,10 @@ START_TEST(repeat_makes_certain) {
 
         fixture_until(&f, radio_state(f.radio) == RADIO_READY);
         fixture_settle(&f);
+        /* what nobody has passed on proves nothing */
+        push_repeat(0, "00", "Own", 0);
+        still = fixture_message(&f, id);
+        ck_assert(still->uncertain);
         push_repeat(0, "01a1", "Own", 0);
         after = fixture_message(&f, id);
         ck_assert(!after->uncertain);
