@@ -230,10 +230,11 @@ ExitCode chat_choose(Chat *c, const char *name) {
         r = conversation_find(c->objects, c->radio, name, false, &found, &candidates);
         if (r < 0)
                 return ctl_fail(EXIT_CODE_USAGE, "%s can be any of these: %s", name, candidates);
-        if (r == 0 || found.conversation[0] != '/')
-                return ctl_fail(EXIT_CODE_NOT_FOUND,
-                                "there is no contact or channel %s; see: %s contacts, %s channels", name,
-                                CTL_NAME, CTL_NAME);
+        if (r == 0 || found.conversation[0] != '/') {
+                g_autofree char *near = objects_suggest(c->objects, c->radio, name, true, true);
+
+                return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no contact or channel %s%s", name, near);
+        }
 
         properties = objects_get(c->objects, found.conversation,
                                  found.is_channel ? IFACE_CHANNEL : IFACE_CONTACT);

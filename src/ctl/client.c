@@ -192,14 +192,19 @@ bool client_error_is_absence(const sd_bus_error *error, int r) {
         return client_exit_code(error, r) == EXIT_CODE_UNREACHABLE;
 }
 
+const char *config_place(BusKind kind) {
+        return kind == BUS_SESSION ? "~/.config/meshcored/meshcored.conf, or the file of its --config"
+                                   : "/etc/meshcored/meshcored.conf";
+}
+
 const char *reason_advice(const char *reason) {
         static const struct {
                 const char *reason, *advice;
         } table[] = {
                         {"not-plugged", "plug the radio in"},
                         {"refused",
-                         "something is there but does not take the connection: check the port, the "
-                         "rights on the device, and that no other program has it"},
+                         "check the address and port, the rights on a device, and that no other program "
+                         "has the radio"},
                         {"unreachable", "check that the radio is switched on and in reach, and its address"},
                         {"lost", "the link broke; the daemon tries again by itself"},
                         {"timeout", "the radio does not answer: restart it, and check that it runs companion "

@@ -50,5 +50,8 @@ bool client_error_is_absence(const sd_bus_error *error, int r);
 /* The exit code that an error of the bus or the daemon stands for. */
 ExitCode client_exit_code(const sd_bus_error *error, int r);
 
+/* Where the daemon on that bus reads its radios from, for people. Static. */
+const char *config_place(BusKind kind);
+
 /* What the one who runs the tool can do about Radio.Reason; "" when nothing. Static. */
 const char *reason_advice(const char *reason);

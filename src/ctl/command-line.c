@@ -5,6 +5,7 @@
 #include "command-line.h"
 #include "elsewhere.h"
 #include "macros.h"
+#include "suggest.h"
 
 struct Args {
         GHashTable *options; /* long name → value, "" when it takes none */
@@ -109,9 +110,14 @@ static ExitCode read_options(int *argc, char ***argv, Args *args, bool strict, c
         g_option_context_set_help_enabled(context, FALSE);
         g_option_context_set_strict_posix(context, strict);
 
-        if (!g_option_context_parse(context, argc, argv, &error))
-                return ctl_fail(EXIT_CODE_USAGE, "%s; see: %s %s%s--help", error->message, CTL_NAME,
+        if (!g_option_context_parse(context, argc, argv, &error)) {
+                bool dash = verb && verb->max_words > 0 &&
+                            g_error_matches(error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION);
+
+                return ctl_fail(EXIT_CODE_USAGE, "%s%s; see: %s %s%s--help", error->message,
+                                dash ? " (a word that begins with a dash needs -- before it)" : "", CTL_NAME,
                                 verb ? verb->name : "", verb ? " " : "");
+        }
         return EXIT_CODE_OK;
 }
 
@@ -215,6 +221,27 @@ static ExitCode read_globals(CommandLine *line, int *argc, char ***argv) {
         return code;
 }
 
+static char *suggest_verb(const char *name) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (const Verb *const *v = verbs; *v; v++)
+                if (!(*v)->hidden)
+                        g_ptr_array_add(names, (char *) (*v)->name);
+        g_ptr_array_add(names, NULL);
+        return suggest(name, (const char *const *) names->pdata, "; see: " CTL_NAME " help");
+}
+
+static char *suggest_part(const Verb *group, const char *name) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        g_autofree char *see = NULL;
+
+        for (const Verb *const *v = group->parts; *v; v++)
+                g_ptr_array_add(names, (char *) verb_part_name(*v));
+        g_ptr_array_add(names, NULL);
+        see = g_strdup_printf("; see: %s help %s", CTL_NAME, group->name);
+        return suggest(name, (const char *const *) names->pdata, see);
+}
+
 /* The second word of a group; with --help before it the group itself stays. */
 static ExitCode choose_part(CommandLine *line, int *argc, char ***argv) {
         const Verb *group = line->verb;
@@ -230,9 +257,11 @@ static ExitCode choose_part(CommandLine *line, int *argc, char ***argv) {
         }
 
         line->verb = verb_find_part(group, (*argv)[1]);
-        if (!line->verb)
-                return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s %s; see: %s help %s", group->name,
-                                (*argv)[1], CTL_NAME, group->name);
+        if (!line->verb) {
+                g_autofree char *near = suggest_part(group, (*argv)[1]);
+
+                return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s %s%s", group->name, (*argv)[1], near);
+        }
         (*argc)--;
         (*argv)++;
         return EXIT_CODE_OK;
@@ -240,11 +269,13 @@ static ExitCode choose_part(CommandLine *line, int *argc, char ***argv) {
 
 static ExitCode fail_unknown_verb(const char *name) {
         const char *here = verb_elsewhere(name);
+        g_autofree char *near = NULL;
 
         if (here)
                 return ctl_fail(EXIT_CODE_USAGE, "%s of meshcore-cli is called differently here: %s %s", name,
                                 CTL_NAME, here);
-        return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s; see: %s help", name, CTL_NAME);
+        near = suggest_verb(name);
+        return ctl_fail(EXIT_CODE_USAGE, "there is no verb %s%s", name, near);
 }
 
 /* Puts what the alias argv[1] stands for in its place, with its global options taken out. */

@@ -5,6 +5,7 @@
 #include "key.h"
 #include "macros.h"
 #include "objects.h"
+#include "suggest.h"
 
 #define IFACE_OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define IFACE_PROPERTIES     "org.freedesktop.DBus.Properties"
@@ -237,7 +238,10 @@ ExitCode objects_radio(Objects *o, const CtlOptions *options, const char **ret) 
 
         if (radios->len == 0)
                 return ctl_fail(EXIT_CODE_NOT_FOUND,
-                                "the daemon knows no radio: add a section [Radio NAME] to its configuration");
+                                "the daemon knows no radio: plug one in, or add a section [Radio NAME] to "
+                                "%s; "
+                                "\"%s discover\" shows what there is",
+                                config_place(options->bus), CTL_NAME);
         if (radios->len > 1) {
                 ids = radio_ids(o, radios);
                 return ctl_fail(EXIT_CODE_USAGE, "there are several radios, choose one with --radio: %s",
@@ -426,4 +430,28 @@ int objects_find_channel(Objects *o, const char *radio, const char *name, const 
                     (int64_t) g_ascii_strtoull(name, NULL, 10))
                         g_ptr_array_remove_index(paths, i);
         return choose(o, paths, ret, ret_candidates);
+}
+
+/* -- what may have been meant --------------------------------------------------- */
+
+static void add_names(Objects *objects, const char *radio, const char *interface, GPtrArray *names) {
+        g_autoptr(GPtrArray) paths = objects_list(objects, radio, interface);
+
+        for (guint i = 0; i < paths->len; i++)
+                g_ptr_array_add(names, (char *) json_string(objects_get(objects, paths->pdata[i], interface),
+                                                            "Name"));
+}
+
+char *objects_suggest(Objects *objects, const char *radio, const char *name, bool contacts, bool channels) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        if (contacts)
+                add_names(objects, radio, IFACE_CONTACT, names);
+        if (channels)
+                add_names(objects, radio, IFACE_CHANNEL, names);
+        g_ptr_array_add(names, NULL);
+        return suggest(name, (const char *const *) names->pdata,
+                       !channels   ? "; see: " CTL_NAME " contacts"
+                       : !contacts ? "; see: " CTL_NAME " channels"
+                                   : "; see: " CTL_NAME " contacts, " CTL_NAME " channels");
 }

@@ -54,6 +54,9 @@ int objects_find_recipient(Objects *objects, const char *radio, const char *name
 /* The same among the contacts alone. */
 int objects_find_contact(Objects *objects, const char *radio, const char *name, const char **ret,
                          char **ret_candidates);
+/* What may have been meant by a name that there is none of (suggest.h), among the contacts, the channels or
+ * both; otherwise where to look them up: to stand behind "there is no …". Allocated. */
+char *objects_suggest(Objects *objects, const char *radio, const char *name, bool contacts, bool channels);
 /* A channel by slot, exact name, or name without its leading '#'. */
 int objects_find_channel(Objects *objects, const char *radio, const char *name, const char **ret,
                          char **ret_candidates);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "ctl.h"
 #include "macros.h"
 #include "table.h"
 #include "terminal.h"
@@ -152,4 +153,19 @@ void table_print(const Table *t) {
                 return;
         text = table_to_text(t, terminal_width());
         (void) fputs(text, stdout);
+}
+
+void table_print_or(const Table *t, const char *nothing) {
+        if (table_rows(t) == 0 && isatty(STDOUT_FILENO))
+                ctl_note("%s", nothing);
+        table_print(t);
+}
+
+bool table_hides_last(const Table *t, unsigned wanted) {
+        unsigned width = terminal_width(), taken = 0;
+
+        for (unsigned c = 0; c + 1 < t->n_columns; c++)
+                if (column_width(t, c) > 0)
+                        taken += column_width(t, c) + COLUMN_GAP;
+        return width > 0 && taken + wanted > width;
 }

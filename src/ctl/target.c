@@ -34,6 +34,13 @@ void target_clear(Target *t) {
         t->client = client_free(t->client);
 }
 
+static ExitCode fail_unknown(const Target *t, const char *what, const char *name) {
+        bool contact = strcmp(what, "contact") == 0;
+        g_autofree char *near = objects_suggest(t->objects, t->radio, name, contact, !contact);
+
+        return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no %s %s%s", what, name, near);
+}
+
 ExitCode target_find_contact(const Target *t, const char *name, const char **ret) {
         g_autofree char *candidates = NULL;
         int r;
@@ -42,8 +49,7 @@ ExitCode target_find_contact(const Target *t, const char *name, const char **ret
         if (r < 0)
                 return ctl_fail(EXIT_CODE_USAGE, "%s can be any of these: %s", name, candidates);
         if (r == 0)
-                return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no contact %s; see: %s contacts", name,
-                                CTL_NAME);
+                return fail_unknown(t, "contact", name);
         return EXIT_CODE_OK;
 }
 
@@ -55,9 +61,17 @@ ExitCode target_find_channel(const Target *t, const char *name, const char **ret
         if (r < 0)
                 return ctl_fail(EXIT_CODE_USAGE, "%s can be any of these: %s", name, candidates);
         if (r == 0)
-                return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no channel %s; see: %s channels", name,
-                                CTL_NAME);
+                return fail_unknown(t, "channel", name);
         return EXIT_CODE_OK;
+}
+
+ExitCode target_check_pairing(const Target *t) {
+        JsonObject *radio = objects_get(t->objects, t->radio, IFACE_RADIO);
+
+        if (objects_get(t->objects, t->radio, IFACE_PAIRING))
+                return EXIT_CODE_OK;
+        return ctl_fail(EXIT_CODE_USAGE, "%s is not on Bluetooth but on %s: there is nothing to pair",
+                        json_string(radio, "Id"), json_string(radio, "Transport"));
 }
 
 ExitCode target_open_contact(const CtlOptions *options, const char *name, Target *ret,

@@ -22,6 +22,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Target, target_clear)
 /* Paths, borrowed from the objects or from name. */
 ExitCode target_find_contact(const Target *target, const char *name, const char **ret);
 ExitCode target_find_channel(const Target *target, const char *name, const char **ret);
+/* Fails with USAGE unless the radio is one that can be paired. */
+ExitCode target_check_pairing(const Target *target);
 /* Both steps. */
 ExitCode target_open_contact(const CtlOptions *options, const char *name, Target *ret, const char **ret_path);
 ExitCode target_open_channel(const CtlOptions *options, const char *name, Target *ret, const char **ret_path);

@@ -51,6 +51,8 @@ static ExitCode run_verify(const CtlOptions *options, const Args *args) {
                 chosen.radio = args_word(args, 0);
         code = target_open(&chosen, NULL, &target);
         if (code == EXIT_CODE_OK)
+                code = target_check_pairing(&target);
+        if (code == EXIT_CODE_OK)
                 code = target_call(&target, &reply, target.radio, IFACE_PAIRING, "Verify", NULL);
         if (code != EXIT_CODE_OK)
                 return code;

@@ -39,7 +39,7 @@ static ExitCode run_channels(const CtlOptions *options, const Args *args) {
         if (options->json)
                 json_print_document(json_node_init_array(json_node_alloc(), array));
         else
-                table_print(table);
+                table_print_or(table, "there are no channels");
         return EXIT_CODE_OK;
 }
 

@@ -84,7 +84,8 @@ static ExitCode run_contacts(const CtlOptions *options, const Args *args) {
         else if (table_rows(table) == 0 && pattern)
                 return ctl_fail(EXIT_CODE_NOT_FOUND, "no contact fits %s", pattern);
         else
-                table_print(table);
+                table_print_or(table,
+                               "there are no contacts yet: they come from adverts, see " CTL_NAME " pending");
         return EXIT_CODE_OK;
 }
 

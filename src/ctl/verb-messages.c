@@ -14,6 +14,7 @@
 #include "when.h"
 
 #define LIMIT_DEFAULT 20
+#define TEXT_COLUMNS  20 /* less is not worth a table */
 #define LIMIT_MAX     1000000
 
 typedef struct Reader {
@@ -70,7 +71,13 @@ static void print_table(JsonArray *messages, bool several) {
                 table_add(table, state);
                 table_add(table, body);
         }
-        table_print(table);
+        /* Where a table has no place for the texts, lines do. */
+        if (!table_hides_last(table, TEXT_COLUMNS)) {
+                table_print_or(table, "there are no such messages");
+                return;
+        }
+        for (guint i = 0; i < json_array_get_length(messages); i++)
+                print_line(json_array_get_object_element(messages, i), several);
 }
 
 static void print_messages(const Reader *reader, JsonArray *messages, bool several) {

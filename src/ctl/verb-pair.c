@@ -214,6 +214,8 @@ static ExitCode run_pair(const CtlOptions *options, const Args *args) {
                 chosen.radio = args_word(args, 0);
         code = target_open(&chosen, NULL, &pairing.target);
         if (code == EXIT_CODE_OK)
+                code = target_check_pairing(&pairing.target);
+        if (code == EXIT_CODE_OK)
                 code = pair_and_tell(&pairing, options, args_get(args, "pin-file"));
         sd_bus_message_unref(pairing.reply);
         g_free(pairing.daemon);

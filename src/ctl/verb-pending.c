@@ -91,7 +91,7 @@ static ExitCode run_list(const CtlOptions *options, const Args *args) {
         if (options->json)
                 json_print_document(json_node_init_array(json_node_alloc(), all));
         else
-                table_print(table);
+                table_print_or(table, "nobody is pending: who was heard is a contact already");
         return EXIT_CODE_OK;
 }
 

@@ -72,12 +72,13 @@ static void show_progress(Starter *s, JsonObject *radio) {
 
 static ExitCode tell_failure(JsonObject *radio) {
         const char *id = json_string(radio, "Id"), *reason = json_string(radio, "Reason");
-        const char *error = json_string(radio, "LastErrorMessage"), *advice = reason_advice(reason);
+        const char *error = json_string(radio, "LastErrorMessage");
+        const char *why = *error ? error : reason_advice(reason);
 
         if (strcmp(json_string(radio, "State"), "stopped") == 0)
                 return ctl_fail(EXIT_CODE_NOT_CONNECTED, "somebody stopped %s", id);
-        return ctl_fail(EXIT_CODE_NOT_CONNECTED, "%s is not connected: %s%s%s%s%s", id, reason,
-                        *error ? ", " : "", error, *advice ? "; " : "", advice);
+        return ctl_fail(EXIT_CODE_NOT_CONNECTED, "%s is not connected: %s%s%s", id, reason, *why ? ", " : "",
+                        why);
 }
 
 static void check_radio(Starter *s, Watch *watch) {

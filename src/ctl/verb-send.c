@@ -87,6 +87,16 @@ static int append_options(sd_bus_message *call, const Sender *s) {
         return r < 0 ? r : sd_bus_message_close_container(call);
 }
 
+/* The daemon's words, but for a name that it does not know: those who are there are known here. */
+static ExitCode report(const Sender *s, sd_bus_message *call, const sd_bus_error *error, int r) {
+        g_autofree char *near = NULL;
+
+        if (client_exit_code(error, r) != EXIT_CODE_NOT_FOUND)
+                return client_report(s->client, call, error, r);
+        near = objects_suggest(s->objects, s->radio, s->recipient, true, true);
+        return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no contact or channel %s%s", s->recipient, near);
+}
+
 /* The daemon's own option Wait is not used: it tells the number of the message only at the end, and a
  * restart of the daemon would lose the answer. */
 static ExitCode send_text(Sender *s) {
@@ -107,7 +117,7 @@ static ExitCode send_text(Sender *s) {
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &path);
         if (r < 0)
-                return client_report(s->client, call, &error, r);
+                return report(s, call, &error, r);
 
         s->path = g_strdup(path);
         return EXIT_CODE_OK;
@@ -268,9 +278,11 @@ static ExitCode find_recipient(Sender *s, const char *name, bool is_channel) {
                                 "nobody acknowledges a text on a channel: --wait sent is the most there is");
         if (r < 0)
                 return ctl_fail(EXIT_CODE_USAGE, "%s can be any of these: %s", name, candidates);
-        if (r == 0 && is_channel)
-                return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no channel %s; see: %s channels", name,
-                                CTL_NAME);
+        if (r == 0 && is_channel) {
+                g_autofree char *near = objects_suggest(s->objects, s->radio, name, false, true);
+
+                return ctl_fail(EXIT_CODE_NOT_FOUND, "there is no channel %s%s", name, near);
+        }
         if (r > 0 && found.is_channel)
                 s->recipient = found.conversation;
         return EXIT_CODE_OK;

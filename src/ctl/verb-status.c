@@ -222,8 +222,9 @@ static ExitCode run_status(const CtlOptions *options, const Args *args) {
                 print_radio(radio);
         }
         if (s.radios->len == 0)
-                ctl_note("no radio is configured: add a section [Radio NAME] to the configuration of "
-                         "meshcored");
+                ctl_note("plug a radio in, or add a section [Radio NAME] to %s; \"%s discover\" shows what "
+                         "there is",
+                         config_place(options->bus), CTL_NAME);
         return EXIT_CODE_OK;
 }
 

@@ -215,6 +215,8 @@ class Mock:
                     "HistoryId": self.state["history"],
                 },
             }
+            if self.state.get("pairing") and radio == "home":
+                tree[path]["Pairing"] = {"BondState": "bonded", "Reason": "none"}
             for contact in contacts:
                 names = self.state.get("names", {})
                 name = contact.get("Name", "")

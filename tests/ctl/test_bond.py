@@ -50,7 +50,13 @@ class Discover(QuietCase):
         self.ctl("discover", status=NOT_CONNECTED)
 
 
-class Bond(QuietCase):
+class BleCase(QuietCase):
+    def setUp(self):
+        super().setUp()
+        self.tell("Set", {"pairing": True})
+
+
+class Bond(BleCase):
     def test_list(self):
         self.assertEqual([line.split()[-1] for line in self.ctl("bond").splitlines()], ["ADAPTER", "hci1", "hci0"])
         self.assertEqual([bond["Address"] for bond in self.json("bond", "list")], [HUT, HUT])
@@ -72,7 +78,7 @@ class Bond(QuietCase):
         self.ctl("bond", "forget", HUT, status=REFUSED)
 
 
-class Pair(QuietCase):
+class Pair(BleCase):
     def test_asked(self):
         """The daemon asks back over the same connection; a wrong PIN is asked for again."""
         self.assertEqual(self.ctl("pair", stdin=b"123456\n"), "bonded\n")

@@ -124,7 +124,7 @@ class Lists(Case):
         self.assertIn("meshcored 0.1.0-mock, 2 radios", text)
         self.assertIn("State:       ready\n", text)
         self.assertIn("State:       waiting (refused)\n", text)
-        self.assertIn("Advice:      something is there but does not take the connection", text)
+        self.assertIn("Advice:      check the address and port, the rights on a device", text)
         self.assertIn("Name:        Home\\x1b[1m base\n", text)
         self.assertIn("Battery:     81 % (4.01 V)\n", text)
         self.assertIn("LoRa:        869.525 MHz, 250 kHz, SF11, CR 4/5, 22 dBm\n", text)
@@ -195,6 +195,35 @@ class Lists(Case):
         channels = self.json("channels")
         self.assertEqual([c["Kind"] for c in channels], ["public", "hashtag", "private"])
         self.assertNotIn("Secret", channels[2])
+
+    def test_narrow_terminal(self):
+        """Where a table would leave nothing of the texts, each message is a line."""
+        self.start_mock()
+        self.receive("the text of this message")
+        for columns, expected in ((40, "2026-03-01 12:00:01  1  Alice: the text of this message\r\n"), (120, "TEXT")):
+            self.assertIn(expected, self.on_terminal(columns, "messages"))
+
+    def test_nothing_to_show(self):
+        """Who sits at a terminal is told so; a pipe stays empty."""
+        self.start_mock()
+        self.assertEqual((self.ctl("messages"), self.stderr), ("", ""))
+        self.assertIn("there are no such messages", self.on_terminal(80, "messages"))
+
+    def on_terminal(self, columns, *arguments):
+        pid, fd = pty.fork()
+        if pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            argv = [find_program("meshcorectl"), "--session", *arguments]
+            os.execve(argv[0], argv, {**self.bed.environment(), "TZ": "UTC"})
+        shown = b""
+        while True:
+            try:
+                shown += os.read(fd, 4096)
+            except OSError:
+                break
+        os.close(fd)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        return shown.decode()
 
     def test_terminal_width(self):
         """Lines are cut on a terminal only."""
@@ -626,6 +655,35 @@ class Verbs(Case):
         self.assertIn("meshcorectl (meshcored) ", self.ctl("--version"))
         for wrong in (["fly"], ["help", "fly"], ["--fly"], ["--session", "--system"], ["--radio"], ["stat\xff"]):
             self.ctl(*wrong, status=USAGE)
+
+    def test_suggestions(self):
+        """What was probably meant, or where to look; a name alone never reaches anybody by accident."""
+        self.start_mock()
+        for words, hint in (
+            (["send", "alice", "x"], "; did you mean Alice?"),
+            (["send", "Alcie", "x"], "; did you mean Alice?"),
+            (["send", "nort", "x"], "; did you mean Relay north?"),
+            (["send", "zzzzzz", "x"], "; see: meshcorectl contacts, meshcorectl channels"),
+            (["send", "--channel", "tset", "x"], "; did you mean #test?"),
+            (["contact", "show", "alice"], "; did you mean Alice?"),
+            (["contact", "show", "test"], "; see: meshcorectl contacts"),
+            (["chat", "twin"], "; did you mean Twin or Twin?"),
+        ):
+            self.ctl(*words, status=NOT_FOUND)
+            self.assertTrue(self.stderr.endswith(hint + "\n"), self.stderr)
+        for words, hint in (
+            (["mesages"], "; did you mean messages or message?"),
+            (["statsu"], "; did you mean status?"),
+            (["contact", "shwo"], "; did you mean show?"),
+            (["qqqqqq"], "; see: meshcorectl help"),
+            (["contact", "qqqqqq"], "; see: meshcorectl help contact"),
+        ):
+            self.ctl(*words, status=USAGE)
+            self.assertTrue(self.stderr.endswith(hint + "\n"), self.stderr)
+        self.ctl("send", "Alice", "-x", status=USAGE)
+        self.assertIn("needs -- before it", self.stderr)
+        self.ctl("pair", status=USAGE)
+        self.assertIn("home is not on Bluetooth but on tcp", self.stderr)
 
     def test_options_around_the_verb(self):
         self.start_mock()
