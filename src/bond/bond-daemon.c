@@ -99,7 +99,8 @@ static int read_object(sd_bus_message *m, const char *target, Found *ret) {
                 r = sd_bus_message_exit_container(m);
 
         match = r >= 0 && bond[0] && radio[0] &&
-                (g_ascii_strcasecmp(radio[0], target) == 0 || is_name(radio[2], target));
+                (g_ascii_strcasecmp(radio[0], target) == 0 || strcmp(path, target) == 0 ||
+                 is_name(radio[2], target));
         if (match)
                 *ret = (Found){
                                 .path = g_strdup(path),

@@ -72,6 +72,28 @@ static bool is_address(const char *text) {
         return text[17] == '\0';
 }
 
+/* /org/bluez/ADAPTER/dev_AA_BB_CC_DD_EE_FF names both. */
+static bool take_bluez_path(const char *text, Options *options) {
+        static const char prefix[] = "/org/bluez/", device[] = "/dev_";
+        const char *slash;
+        g_autofree char *address = NULL;
+
+        if (!g_str_has_prefix(text, prefix))
+                return false;
+        slash = strchr(text + strlen(prefix), '/');
+        if (!slash || !g_str_has_prefix(slash, device))
+                return false;
+
+        address = g_strdelimit(g_strdup(slash + strlen(device)), "_", ':');
+        if (strlen(address) != 17 || !is_address(address))
+                return false;
+
+        options->target = g_ascii_strup(address, -1);
+        if (!options->adapter)
+                options->adapter = g_strndup(text + strlen(prefix), (gsize) (slash - text) - strlen(prefix));
+        return true;
+}
+
 static int set_target(const Raw *raw, Options *options) {
         const char *text = raw->rest ? raw->rest[0] : NULL;
         bool wanted = options->mode != MODE_LIST && options->mode != MODE_SCAN;
@@ -89,13 +111,16 @@ static int set_target(const Raw *raw, Options *options) {
                 options->target = g_ascii_strup(text, -1);
                 return 0;
         }
-        /* A mistyped address, rather than a name. */
-        if (!*text || strlen(text) > NAME_MAX_SIZE || !g_utf8_validate(text, -1, NULL) ||
+        if (take_bluez_path(text, options))
+                return 0;
+        /* A mistyped address or path, rather than a name. */
+        if (!*text || (*text == '/' && !g_str_has_prefix(text, DAEMON_RADIO_PREFIX)) ||
+            strlen(text) > NAME_MAX_SIZE || !g_utf8_validate(text, -1, NULL) ||
             (strchr(text, ':') && strspn(text, "0123456789ABCDEFabcdef:-") == strlen(text))) {
                 g_autofree char *valid = g_utf8_make_valid(text, -1), *escaped = terminal_escape(valid);
 
                 (void) fprintf(stderr, "Error:    Invalid Bluetooth address: %s\n", escaped);
-                (void) fprintf(stderr, "          Expected AA:BB:CC:DD:EE:FF, or a name\n");
+                (void) fprintf(stderr, "          Expected AA:BB:CC:DD:EE:FF, a name, or an object path\n");
                 return -EXIT_FAILED;
         }
         options->target = g_strdup(text);
@@ -136,7 +161,7 @@ int options_parse(int argc, char **argv, Options *ret) {
                         {"verbose", 0, 0, G_OPTION_ARG_NONE, &raw.verbose, "Say more", NULL},
                         {"version", 0, 0, G_OPTION_ARG_NONE, &raw.version, "Show the version", NULL},
                         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw.rest, NULL,
-                         "ADDRESS|NAME"},
+                         "ADDRESS|NAME|PATH"},
                         G_OPTION_ENTRY_NULL,
         };
         g_autoptr(GOptionContext) context = g_option_context_new(NULL);

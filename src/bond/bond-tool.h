@@ -17,6 +17,8 @@ typedef enum Exit {
         EXIT_BUS = 4,     /* no system bus */
 } Exit;
 
+#define DAEMON_RADIO_PREFIX "/org/meshcored1/radio/"
+
 typedef enum Mode {
         MODE_ENSURE, /* check, pair if need be */
         MODE_CHECK_ONLY,
@@ -28,7 +30,8 @@ typedef enum Mode {
 
 typedef struct Options {
         Mode mode;
-        char *target; /* address in capitals, or name; NULL with MODE_LIST and MODE_SCAN */
+        char *target; /* address in capitals, name, or path of a daemon's radio; NULL with MODE_LIST and
+                         MODE_SCAN */
         char *adapter;
         bool has_passkey;
         uint32_t passkey;

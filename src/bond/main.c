@@ -92,6 +92,12 @@ int main(int argc, char **argv) {
                         (void) puts("meshcore-bond v" MESHCORED_VERSION);
                 if (!options.no_daemon && daemon_try(&options, &code) > 0)
                         return (int) code;
+                if (g_str_has_prefix(options.target, DAEMON_RADIO_PREFIX))
+                        return (int) fail(EXIT_FAILED, BOND_REASON_NOT_FOUND,
+                                          options.no_daemon
+                                                          ? "That is an object of the daemon"
+                                                          : "meshcored does not run, or has no such radio on "
+                                                            "Bluetooth");
         }
         return (int) run(&options);
 }
