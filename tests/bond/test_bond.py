@@ -43,7 +43,8 @@ class Flags(Case):
         self.assertEqual(self.bluez.log(), [])
 
     def test_address(self):
-        for bad in ("C0:00:00:00:22", "C0:00:00:00:22:01:02", "c0:00:00:00:22:0", "C0-00:00:00:22:01", ":", ""):
+        for bad in ("C0:00:00:00:22", "C0:00:00:00:22:01:02", "c0:00:00:00:22:0", "C0-00:00:00:22:01", ":", "", "/",
+                    "/org/bluez/hci0", "/org/bluez/hci0/dev_C0_00_00_00_22", "/org/bluez/hci0/dev_C0_00_00_00_22_01/service0010"):
             err = self.refused("--check-only", bad)
             self.assertRegex(err, r"\AError:    Invalid Bluetooth address: .*\n {10}Expected AA:BB:CC:DD:EE:FF")
         err = self.refused("--check-only", "\x1b" * 300)
@@ -54,6 +55,17 @@ class Flags(Case):
         result = self.tool("--check-only", ADDRESS.lower())
         self.assertEqual(result.status, 0, result)
         self.assertEqual(result.line("Device"), ADDRESS)
+
+    def test_object_path(self):
+        """Of the device: it names the adapter, too."""
+        self.bond()
+        self.bluez.tell("adapter hci1 00:AA:01:00:00:43")
+        result = self.tool("--check-only", "/org/bluez/hci0/dev_C0_00_00_00_22_01")
+        self.assertEqual((result.status, result.line("Device")), (0, ADDRESS), result)
+        self.assertEqual(self.tool("--check-only", "/org/bluez/hci1/dev_C0_00_00_00_22_01").status, 1)
+        for arguments in ((), ("--no-daemon",)):
+            result = self.tool("--check-only", *arguments, "/org/meshcored1/radio/hut")
+            self.assertEqual((result.status, result.line("Reason")), (2, "not-found"), result)
 
     def test_usage(self):
         self.refused()
@@ -536,6 +548,14 @@ class Defects(Case):
         self.assertIn("LoadCredential=meshcore-bond.pin", unit)
         self.assertIn("Type=oneshot", unit)
         self.assertIn("RemainAfterExit=yes", unit)
+        if not shutil.which("systemd-analyze"):
+            return
+        path = os.path.join(self.directory, "meshcore-bond@.service")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(unit.replace("@bindir@/meshcore-bond", TOOL))
+        result = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True, check=False,
+                                env=self.environment(XDG_RUNTIME_DIR=self.directory))  # fmt: skip
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
 
     def test_08_machine_readable_reason(self):
         cases = {
@@ -698,13 +718,13 @@ class WithDaemon(Case):
         n = len(self.bluez.log())
         start = time.monotonic()
         name = self.get("Radio", "Name")
-        for target in (ADDRESS, name, "MeshCore-" + name):
+        for target in (ADDRESS, name, "MeshCore-" + name, "/org/meshcored1/radio/hut"):
             result = self.tool("--check-only", target)
             self.assertEqual(result.status, 0, result)
             self.assertEqual(result.line("Daemon"), "meshcored has this radio (ready)")
             self.assertEqual(result.line("Bond"), "verified")
             self.assertEqual(result.line("Result"), "✅ Bond verified — ready to connect")
-        self.assertLess(time.monotonic() - start, 6)
+        self.assertLess(time.monotonic() - start, 8)
         self.assertEqual(self.bluez.log()[n:], [])
         self.assertEqual(self.bluez.state(), before)
         answer = self.tool("--json", "--check-only", ADDRESS).json()
