@@ -92,18 +92,6 @@ static ExitCode write_frame(JsonObject *record, const char *text, void *userdata
         return EXIT_CODE_OK;
 }
 
-static ExitCode on_opened(const Target *target, void *userdata) {
-        const Capture *c = userdata;
-        ExitCode code;
-
-        if (!c->reconnect)
-                return EXIT_CODE_OK;
-        code = target_call(target, NULL, target->radio, IFACE_RADIO, "Stop", NULL);
-        if (code == EXIT_CODE_OK)
-                code = target_call(target, NULL, target->radio, IFACE_RADIO, "Start", NULL);
-        return code;
-}
-
 static ExitCode open_file(Capture *c) {
         int fd;
 
@@ -120,6 +108,19 @@ static ExitCode open_file(Capture *c) {
         return EXIT_CODE_OK;
 }
 
+/* An older file goes only when there is something to put in its place. */
+static ExitCode on_opened(const Target *target, void *userdata) {
+        Capture *c = userdata;
+        ExitCode code;
+
+        code = open_file(c);
+        if (code == EXIT_CODE_OK && c->reconnect)
+                code = target_call(target, NULL, target->radio, IFACE_RADIO, "Stop", NULL);
+        if (code == EXIT_CODE_OK && c->reconnect)
+                code = target_call(target, NULL, target->radio, IFACE_RADIO, "Start", NULL);
+        return code;
+}
+
 static ExitCode run_capture(const CtlOptions *options, const Args *args) {
         static const StreamHandlers handlers = {.opened = on_opened, .record = write_frame};
         Capture c = {.path = args_word(args, 0), .reconnect = args_has(args, "reconnect")};
@@ -128,12 +129,8 @@ static ExitCode run_capture(const CtlOptions *options, const Args *args) {
 
         code = target_open(options, NULL, &target);
         if (code == EXIT_CODE_OK)
-                code = open_file(&c);
-        if (code != EXIT_CODE_OK)
-                return code;
-
-        code = stream_run(&target, "OpenFrames", args, &handlers, &c);
-        if (c.file != stdout && fclose(c.file) != 0 && code == EXIT_CODE_OK)
+                code = stream_run(&target, "OpenFrames", args, &handlers, &c);
+        if (c.file && c.file != stdout && fclose(c.file) != 0 && code == EXIT_CODE_OK)
                 code = ctl_fail(EXIT_CODE_FAILED, "cannot write %s: %s", c.path, g_strerror(errno));
         if (code == EXIT_CODE_OK && isatty(STDERR_FILENO))
                 ctl_note("%" PRIu64 " frames", c.n);

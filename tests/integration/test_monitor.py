@@ -236,6 +236,13 @@ class Tests(Case):
         result = self.bed.ctl("rx-log", "--duration", "soon", check=False)
         self.assertEqual(result.returncode, 2)
 
+        left = self.background("rx-log")
+        left.read_line()
+        self.bed.daemon.terminate()
+        self.bed.programs.remove(self.bed.daemon)
+        self.assertEqual(left.wait(), 3)
+        self.assertIn("ended", left.log())
+
     def wait_watched(self, sim, program, seen):
         """A program that has just been started sees something from some moment on."""
         for _ in range(int(TIMEOUT * 10)):
@@ -254,6 +261,12 @@ class Tests(Case):
         self.bed.start_daemon({"sim": {"Transport": sim.transport, "Enabled": "no"}})
         client.wait_for_state("stopped")
         path = os.path.join(self.bed.directory, "session.jsonl")
+        self.assertEqual(self.bed.ctl("capture", "/nowhere/file", check=False).returncode, 1)
+        with open(path, "w", encoding="ascii") as file:
+            file.write("an older one")
+        os.chmod(path, 0o600)
+        self.assertEqual(self.bed.ctl("capture", path, "--radio", "other", check=False).returncode, 4)
+        self.assertEqual(os.path.getsize(path), len("an older one"))
         sim.control("text", from_="Bob", text="while you were away")
         capture = self.background("capture", path, "--reconnect")
         client.wait_for_state("ready")
