@@ -323,6 +323,37 @@ START_TEST(adverts) {
 }
 END_TEST
 
+/* A bus that takes nothing any more: what nobody will miss is left out. */
+START_TEST(adverts_stop_when_the_bus_is_stuck) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Contact) contact = test_contact(9, "Stranger");
+        uint64_t queued = 0;
+
+        for (unsigned n = 0; n < 20000; n++)
+                fake_radio_hear_advert(f->radio, contact, false);
+        ck_assert_int_ge(sd_bus_get_n_queued_write(f->server, &queued), 0);
+        ck_assert_uint_gt(queued, 1000);
+        ck_assert_uint_lt(queued, 5000);
+        fixture_run(f);
+        ck_assert_int_ge(sd_bus_get_n_queued_write(f->server, &queued), 0);
+        ck_assert_uint_eq(queued, 0);
+}
+END_TEST
+
+START_TEST(handed_over_so_often) {
+        g_autoptr(Fixture) f = fixture_new();
+        sd_bus_message *replies[17];
+
+        for (unsigned n = 0; n < ELEMENTSOF(replies); n++) {
+                replies[n] = fixture_call(f, RADIO_PATH, BUS_RADIO, "Inhibit", "s", "test");
+                ck_assert_str_eq(reply_error(replies[n]), n < 16 ? "" : "InProgress");
+        }
+        for (unsigned n = 0; n < ELEMENTSOF(replies); n++)
+                sd_bus_message_unref(replies[n]);
+        fixture_run(f);
+}
+END_TEST
+
 START_TEST(channels) {
         g_autoptr(Fixture) f = fixture_new();
         g_autofree char *name = NULL, *kind = NULL;
@@ -523,6 +554,8 @@ int main(void) {
         tcase_add_test(tcase, contact_path_property);
         tcase_add_test(tcase, find_contacts);
         tcase_add_test(tcase, adverts);
+        tcase_add_test(tcase, adverts_stop_when_the_bus_is_stuck);
+        tcase_add_test(tcase, handed_over_so_often);
         tcase_add_test(tcase, channels);
         tcase_add_test(tcase, no_secret_in_properties);
         tcase_add_test(tcase, another_identity);

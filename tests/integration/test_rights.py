@@ -299,6 +299,33 @@ class Tests(Case):
         member.wait(lambda: errors, "an answer")
         self.assertEqual(errors, ["org.meshcored1.Error.Cancelled"])
 
+    def test_questions_have_a_limit(self):
+        """While polkit thinks, one user has so many questions open and no more, and others are not kept waiting."""
+        root = self.start_system()
+        self.start_polkit()
+        self.answer(root, "wait")
+        # a connection has a limit of its own, which the bus sets
+        members = [self.client_as(MEMBER) for _ in range(3)]
+        errors = []
+
+        def failed(bus, result):
+            try:
+                bus.call_finish(result)
+            except GLib.Error as error:
+                errors.append(Gio.DBusError.get_remote_error(error))
+
+        for member in members * 88:
+            member.bus.call(
+                "org.meshcored1", radio_path("sim"), "org.meshcored1.Radio", "Ping", None, None, Gio.DBusCallFlags.NONE,
+                -1, None, failed,
+            )  # fmt: skip
+        root.wait(lambda: len(errors) >= 8, "the refusals")
+        root.call(radio_path("sim"), "Contacts", "Find", "(s)", "nobody")
+        self.assertEqual(errors, ["org.meshcored1.Error.InProgress"] * 8)
+        self.answer(root, "no")
+        root.wait(lambda: len(errors) == 264, "the answers")
+        self.assertEqual(set(errors[8:]), {ACCESS_DENIED})
+
     def test_polkit_is_quick(self):
         """A member's call costs one question more; shown, not judged."""
         root = self.start_system()

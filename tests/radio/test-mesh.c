@@ -172,6 +172,27 @@ START_TEST(discovery_collects) {
 }
 END_TEST
 
+/* Whoever claims to be there, and however many. */
+START_TEST(discovery_has_an_end) {
+        uint8_t frame[] = {PUSH_CONTROL_DATA, 28, 0xB9, 0, 0x92, 30, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+
+        ask(&(NodeQuery){.operation = NODE_OPERATION_DISCOVER,
+                         .types = 1 << CONTACT_REPEATER,
+                         .prefix_only = true,
+                         .collect_usec = NODE_COLLECT_MIN_USEC});
+        memcpy(frame + 6, peer_command(f.peer, CMD_SEND_CONTROL_DATA, 0) + 3, 4);
+        for (unsigned n = 0; n < 300; n++) {
+                frame[10] = (uint8_t) n;
+                frame[11] = (uint8_t) (n >> 8);
+                peer_push(f.peer, frame, sizeof(frame));
+                if (n % 50 == 0)
+                        fixture_settle(&f);
+        }
+        fixture_until(&f, ends == 1);
+        ck_assert_uint_eq(answer->list->len, 256);
+}
+END_TEST
+
 START_TEST(discovery_has_a_range) {
         ask(&(NodeQuery){.operation = NODE_OPERATION_DISCOVER, .types = 4, .collect_usec = 1});
         ck_assert_int_eq(code, OUTCOME_INVALID_ARGUMENTS);
@@ -321,6 +342,7 @@ int main(void) {
         tcase_add_test(tcase, trace_is_matched_by_tag_and_code);
         tcase_add_test(tcase, bad_paths_never_reach_the_radio);
         tcase_add_test(tcase, discovery_collects);
+        tcase_add_test(tcase, discovery_has_an_end);
         tcase_add_test(tcase, discovery_has_a_range);
         tcase_add_test(tcase, bytes_go_as_they_are);
         tcase_add_test(tcase, polls_leave_air_to_people);

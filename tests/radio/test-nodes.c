@@ -137,6 +137,22 @@ START_TEST(each_user_has_a_limit) {
 }
 END_TEST
 
+/* What needs no slot of the firmware's goes beside it, but a radio is slow on air. */
+START_TEST(few_command_lines_at_once) {
+        for (unsigned i = 4; i <= 6; i++)
+                (void) peer_add_contact(f.peer, i, CONTACT_CHAT, 0, true);
+        peer_drop(f.peer);
+        fixture_until(&f, radio_state(f.radio) != RADIO_READY);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        for (unsigned i = 1; i <= 6; i++)
+                ask_of(i, NODE_OPERATION_COMMAND, i, "a", false);
+        fixture_settle(&f);
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SEND_TXT_MSG), 4);
+        node_request_cancel(asked[1].request);
+        fixture_until(&f, peer_count(f.peer, CMD_SEND_TXT_MSG) == 5);
+}
+END_TEST
+
 START_TEST(answers_are_matched_by_tag) {
         const uint8_t stranger[10] = {PUSH_BINARY_RESPONSE, 0, 0xEE, 0xEE, 0xEE, 0xEE};
 
@@ -306,6 +322,7 @@ int main(void) {
         tcase_add_test(tcase, one_at_a_time_and_in_turn);
         tcase_add_test(tcase, equal_questions_share);
         tcase_add_test(tcase, each_user_has_a_limit);
+        tcase_add_test(tcase, few_command_lines_at_once);
         tcase_add_test(tcase, answers_are_matched_by_tag);
         tcase_add_test(tcase, lost_link_ends_all);
         tcase_add_test(tcase, old_radios_have_other_commands);
