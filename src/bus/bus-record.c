@@ -38,13 +38,13 @@ int bus_append_entry(sd_bus_message *m, const char *key, const char *type, ...) 
 }
 
 static int append_id(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "t", message->id);
+        return sd_bus_message_append_basic(m, 't', &message->id);
 }
 
 static int append_peer(sd_bus_message *m, const BusRadio *self, const Message *message) {
         g_autofree char *path = bus_path_peer(self, message);
 
-        return sd_bus_message_append(m, "o", path);
+        return sd_bus_message_append_basic(m, 'o', path);
 }
 
 static int append_peer_prefix(sd_bus_message *m, const BusRadio *self, const Message *message) {
@@ -52,13 +52,13 @@ static int append_peer_prefix(sd_bus_message *m, const BusRadio *self, const Mes
 
         if (message->has_peer)
                 hex_encode(message->peer_prefix, KEY_PREFIX_SIZE, text);
-        return sd_bus_message_append(m, "s", text);
+        return sd_bus_message_append_basic(m, 's', text);
 }
 
 static int append_channel(sd_bus_message *m, const BusRadio *self, const Message *message) {
         g_autofree char *path = bus_path_message_channel(self, message);
 
-        return sd_bus_message_append(m, "o", path);
+        return sd_bus_message_append_basic(m, 'o', path);
 }
 
 static int append_author(sd_bus_message *m, const BusRadio *self, const Message *message) {
@@ -70,7 +70,7 @@ static int append_author(sd_bus_message *m, const BusRadio *self, const Message 
             identity_find_contact_prefix(self->identity, message->author_prefix,
                                          sizeof(message->author_prefix), &contact) == 1)
                 author = contact->name;
-        return sd_bus_message_append(m, "s", bus_text(author));
+        return sd_bus_message_append_basic(m, 's', bus_text(author));
 }
 
 static int append_author_key_prefix(sd_bus_message *m, const BusRadio *self, const Message *message) {
@@ -78,11 +78,11 @@ static int append_author_key_prefix(sd_bus_message *m, const BusRadio *self, con
 
         if (message->has_author_prefix)
                 hex_encode(message->author_prefix, sizeof(message->author_prefix), text);
-        return sd_bus_message_append(m, "s", text);
+        return sd_bus_message_append_basic(m, 's', text);
 }
 
 static int append_text(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "s", bus_text(message->text));
+        return sd_bus_message_append_basic(m, 's', bus_text(message->text));
 }
 
 static int append_data(sd_bus_message *m, const BusRadio *self, const Message *message) {
@@ -90,15 +90,15 @@ static int append_data(sd_bus_message *m, const BusRadio *self, const Message *m
 }
 
 static int append_data_type(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "q", message->data_type);
+        return sd_bus_message_append_basic(m, 'q', &message->data_type);
 }
 
 static int append_kind(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "s", message_kind_to_string(message->kind));
+        return sd_bus_message_append_basic(m, 's', message_kind_to_string(message->kind));
 }
 
 static int append_state(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "s", message_state_to_string(message->state));
+        return sd_bus_message_append_basic(m, 's', message_state_to_string(message->state));
 }
 
 static int append_read(sd_bus_message *m, const BusRadio *self, const Message *message) {
@@ -106,7 +106,7 @@ static int append_read(sd_bus_message *m, const BusRadio *self, const Message *m
 }
 
 static int append_timestamp(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "t", message->timestamp_usec);
+        return sd_bus_message_append_basic(m, 't', &message->timestamp_usec);
 }
 
 static int append_sender_timestamp(sd_bus_message *m, const BusRadio *self, const Message *message) {
@@ -124,11 +124,11 @@ static int append_hops(sd_bus_message *m, const BusRadio *self, const Message *m
 }
 
 static int append_attempts(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "u", message->attempts);
+        return sd_bus_message_append_basic(m, 'u', &message->attempts);
 }
 
 static int append_round_trip(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "t", message->round_trip_usec);
+        return sd_bus_message_append_basic(m, 't', &message->round_trip_usec);
 }
 
 static int append_uncertain(sd_bus_message *m, const BusRadio *self, const Message *message) {
@@ -136,11 +136,11 @@ static int append_uncertain(sd_bus_message *m, const BusRadio *self, const Messa
 }
 
 static int append_expires(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "t", message->expires_usec);
+        return sd_bus_message_append_basic(m, 't', &message->expires_usec);
 }
 
 static int append_error(sd_bus_message *m, const BusRadio *self, const Message *message) {
-        return sd_bus_message_append(m, "s", bus_text(message->error ?: ""));
+        return sd_bus_message_append_basic(m, 's', bus_text(message->error ?: ""));
 }
 
 static int append_repeat(sd_bus_message *m, const MessageRepeat *repeat) {
