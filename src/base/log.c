@@ -8,6 +8,8 @@
 
 #include "log.h"
 #include "macros.h"
+#include "terminal.h"
+#include "utf8.h"
 
 static const char *const level_names[] = {
                 [LOG_EMERG] = "emerg", [LOG_ALERT] = "alert",     [LOG_CRIT] = "crit",
@@ -100,8 +102,19 @@ static void send_journal(const LogContext *c, int level, int error, const char *
         (void) sd_journal_sendv(iov, (int) fields->len);
 }
 
+/* What other programs say of failures, and names in configurations, are not ours. */
+static char *harmless(const char *text) {
+        g_autofree char *repaired = utf8_repair(text, strlen(text));
+
+        for (const char *p = repaired; *p; p = g_utf8_next_char(p))
+                if (terminal_character_is_unsafe(g_utf8_get_char(p)))
+                        return terminal_escape(repaired);
+        return g_steal_pointer(&repaired);
+}
+
 int log_full(const LogContext *c, int level, int error, const char *file, int line, const char *format, ...) {
         g_autoptr(GString) message = NULL;
+        g_autofree char *text = NULL;
         int saved = errno;
         va_list ap;
 
@@ -118,12 +131,13 @@ int log_full(const LogContext *c, int level, int error, const char *file, int li
         if (error > 0)
                 g_string_append_printf(message, ": %s", g_strerror(error));
 
+        text = harmless(message->str);
         if (to_journal)
-                send_journal(c, level, error, file, line, message->str);
+                send_journal(c, level, error, file, line, text);
         else
                 (void) fprintf(stderr, "%s%s\n",
                                level <= LOG_WARNING ? (level <= LOG_ERR ? "error: " : "warning: ") : "",
-                               message->str);
+                               text);
 
         errno = saved;
         return -error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <check.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hex.h"
 #include "key.h"
@@ -152,6 +153,26 @@ START_TEST(log_levels) {
 }
 END_TEST
 
+START_TEST(log_lines_are_harmless) {
+        static const char evil[] = "\033[2J\nerror: forged \xE2\x80\xAE \xFF C:\\";
+        char line[256] = "";
+        int fds[2], saved;
+
+        ck_assert_int_eq(pipe(fds), 0);
+        saved = dup(STDERR_FILENO);
+        ck_assert_int_ge(dup2(fds[1], STDERR_FILENO), 0);
+        log_info("bluetoothd says: %s", evil);
+        log_info("C:\\ as it is");
+        ck_assert_int_ge(dup2(saved, STDERR_FILENO), 0);
+        ck_assert_int_gt(read(fds[0], line, sizeof(line) - 1), 0);
+        ck_assert_str_eq(line, "bluetoothd says: \\x1b[2J\\nerror: forged \\u{202e} \xEF\xBF\xBD C:\\\\\n"
+                               "C:\\ as it is\n");
+        (void) close(saved);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("text");
         TCase *tcase = tcase_create("text");
@@ -165,6 +186,7 @@ int main(void) {
         tcase_add_test(tcase, terminal);
         tcase_add_test(tcase, terminal_every_character);
         tcase_add_test(tcase, log_levels);
+        tcase_add_test(tcase, log_lines_are_harmless);
         suite_add_tcase(suite, tcase);
 
         runner = srunner_create(suite);

@@ -430,6 +430,20 @@ START_TEST(strange_files) {
 }
 END_TEST
 
+START_TEST(dropins_without_end) {
+        g_autofree char *path = write_file("m.conf", "[Radio a]\nTransport=tcp://main\n");
+
+        for (unsigned n = 0; n < 258; n++) {
+                g_autofree char *name = g_strdup_printf("m.conf.d/%03u.conf", n);
+                g_autofree char *text = g_strdup_printf("[Radio a]\nTransport=tcp://h%u\n", n);
+                g_autofree char *file = write_file(name, text);
+        }
+        ck_assert_int_eq(load(path, true), 0);
+        ck_assert_uint_eq(config->problems->len, 1);
+        ck_assert_str_eq(radio_at(0)->address, "h255");
+}
+END_TEST
+
 START_TEST(equality) {
         g_autoptr(RadioSettings) a = radio_settings_new("x");
         g_autoptr(RadioSettings) b = radio_settings_new("x");
@@ -469,6 +483,7 @@ int main(void) {
         tcase_add_test(tcase, dropins_in_order);
         tcase_add_test(tcase, dropins_alone);
         tcase_add_test(tcase, strange_files);
+        tcase_add_test(tcase, dropins_without_end);
         tcase_add_test(tcase, equality);
         suite_add_tcase(suite, tcase);
 

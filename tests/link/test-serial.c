@@ -118,6 +118,12 @@ END_TEST
 START_TEST(settings) {
         struct termios t;
 
+        /* As some program has left it: closing would drop DTR, which resets boards. */
+        ck_assert_int_eq(tcgetattr(radio, &t), 0);
+        t.c_cflag |= HUPCL | CSTOPB | CRTSCTS;
+        t.c_lflag |= ICANON | ECHO;
+        ck_assert_int_eq(tcsetattr(radio, TCSANOW, &t), 0);
+
         open_link();
         ck_assert_int_eq(tcgetattr(radio, &t), 0);
         ck_assert_uint_eq(cfgetospeed(&t), B115200);
