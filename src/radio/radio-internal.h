@@ -159,8 +159,22 @@ void radio_notify(Radio *radio, RadioChange what);
 /* Writes what was put off, who was heard when, unless that was done a short while ago. */
 void radio_flush(Radio *radio);
 
+/* -- radio-identity.c -- */
+void radio_unload_identity(Radio *radio);
 /* Loads the identity of this key, withdrawing another one. Returns 0 or a negative errno. */
 int radio_load_identity(Radio *radio, const PublicKey *key);
+
+/* -- radio-link.c -- */
+
+/* Design, section 4, TCP: who is thrown out soon after ready so many times in a row has lost the radio to
+ * another client. */
+#define SHORT_LIVES_TAKEN_OVER 2
+
+void radio_open_link(Radio *radio);
+/* Ends the session too, and all that hangs on it. */
+void radio_drop_link(Radio *radio);
+
+/* -- radio.c -- */
 
 /* What a line is about, besides the radio. Any member may be NULL. */
 typedef struct RadioLog {

@@ -232,19 +232,6 @@ void fake_radio_move_message(Radio *radio, uint64_t id, MessageState state, cons
 
 /* -- the radio ------------------------------------------------------------- */
 
-const char *radio_state_to_string(RadioState state) {
-        static const char *const names[_RADIO_STATE_MAX] = {
-                        [RADIO_STOPPED] = "stopped", [RADIO_WAITING] = "waiting", [RADIO_OPENING] = "opening",
-                        [RADIO_SYNCING] = "syncing", [RADIO_READY] = "ready",
-        };
-
-        return names[state];
-}
-
-const char *radio_reason_to_string(RadioReason reason) {
-        return reason == REASON_NONE ? "none" : reason == REASON_REFUSED ? "refused" : "lost";
-}
-
 const char *radio_id(const Radio *radio) {
         return radio->settings->id;
 }
