@@ -224,6 +224,10 @@ static ExitCode read_globals(CommandLine *line, int *argc, char ***argv) {
 static char *suggest_verb(const char *name) {
         g_autoptr(GPtrArray) names = g_ptr_array_new();
 
+        /* Part of a group, without the group. */
+        for (const Verb *const *v = verbs; *v; v++)
+                if ((*v)->parts && verb_find_part(*v, name))
+                        return g_strdup_printf("; did you mean %s?", verb_find_part(*v, name)->name);
         for (const Verb *const *v = verbs; *v; v++)
                 if (!(*v)->hidden)
                         g_ptr_array_add(names, (char *) (*v)->name);

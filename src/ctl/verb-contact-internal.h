@@ -3,5 +3,6 @@
 
 #include "verbs.h"
 
-extern const Verb contact_add, contact_advert_path, contact_export, contact_favourite, contact_import, contact_remove,
-                contact_refresh, contact_reset_path, contact_set_path, contact_share, contact_update;
+extern const Verb contact_add, contact_advert_path, contact_export, contact_favourite, contact_import,
+                contact_remove, contact_refresh, contact_reset_path, contact_set_path, contact_share,
+                contact_update;

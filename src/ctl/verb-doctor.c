@@ -145,9 +145,12 @@ static void check_link(Doctor *d) {
         if (strcmp(state, "ready") == 0)
                 find(d, LEVEL_OK, "link", "", "ready, %s %s", json_string(d->properties, "Transport"),
                      json_string(d->properties, "Address"));
-        else if (strcmp(state, "stopped") == 0)
-                find(d, LEVEL_NOTE, "link", "connect it: " CTL_NAME " start", "stopped by somebody");
-        else if (strcmp(reason, "none") == 0)
+        else if (strcmp(state, "stopped") == 0) {
+                g_autofree char *advice = g_strdup_printf("connect it: " CTL_NAME " start %s",
+                                                          json_string(d->properties, "Id"));
+
+                find(d, LEVEL_NOTE, "link", advice, "stopped by somebody");
+        } else if (strcmp(reason, "none") == 0)
                 find(d, LEVEL_NOTE, "link", "", "%s; look again in a moment", state);
         else
                 find(d, LEVEL_PROBLEM, "link", reason_advice(reason), "%s (%s)%s%s", state, reason,

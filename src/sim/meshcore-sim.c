@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <locale.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,21 @@ static const GOptionEntry entries[] = {
                 G_OPTION_ENTRY_NULL,
 };
 
+#define EXIT_USAGE 2
+
+static int fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int fail_usage(const char *format, ...) {
+        g_autofree char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        text = g_strdup_vprintf(format, ap);
+        va_end(ap);
+        fprintf(stderr, "meshcore-sim: %s; see meshcore-sim --help\n", text);
+        return -EINVAL;
+}
+
 static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
         g_autoptr(GOptionContext) context = g_option_context_new(NULL);
         g_autoptr(GError) error = NULL;
@@ -71,24 +87,22 @@ static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
         g_option_context_set_description(context, description);
         g_option_context_add_main_entries(context, entries, NULL);
         if (!g_option_context_parse(context, &argc, &argv, &error))
-                return log_at(LOG_ERR, EINVAL, "%s", error->message);
+                return fail_usage("%s", error->message);
         if (argc > 1)
-                return log_at(LOG_ERR, EINVAL, "%s: there are only options; see --help", argv[1]);
+                return fail_usage("%s: there are only options", argv[1]);
         if (option_version)
                 return 0;
         if (!!option_tcp + !!option_pty + !!option_serial + !!option_vradio != 1)
-                return log_at(LOG_ERR, EINVAL,
-                              "Give one of --tcp ADDRESS:PORT, --pty LINK, --serial PATH and --vradio "
-                              "SOCKET; "
-                              "see --help");
+                return fail_usage("give one of --tcp ADDRESS:PORT, --pty LINK, --serial PATH and --vradio "
+                                  "SOCKET");
         if (option_ble && !g_str_equal(option_ble, "esp32") && !g_str_equal(option_ble, "nrf52"))
-                return log_at(LOG_ERR, EINVAL, "--ble is esp32 or nrf52");
+                return fail_usage("--ble is esp32 or nrf52");
         if (option_radio < 0)
-                return log_at(LOG_ERR, EINVAL, "--radio is a number from 0");
+                return fail_usage("--radio is a number from 0");
         if (option_scenario && option_replay)
-                return log_at(LOG_ERR, EINVAL, "--scenario and --replay exclude each other");
+                return fail_usage("--scenario and --replay exclude each other");
         if (!(option_speed > 0))
-                return log_at(LOG_ERR, EINVAL, "--speed is a number above 0");
+                return fail_usage("--speed is a number above 0");
 
         *ret = (SimulatorConfig){
                         .tcp = option_tcp,
@@ -105,7 +119,7 @@ static int parse_options(int argc, char **argv, SimulatorConfig *ret) {
                         .verbose = option_verbose,
         };
         if (ret->firmware < 0)
-                return log_at(LOG_ERR, EINVAL, "--firmware is 1.7.4, 1.9.0, 1.14.1 or 1.17.1");
+                return fail_usage("--firmware is 1.7.4, 1.9.0, 1.14.1 or 1.17.1");
 
         return 0;
 }
@@ -165,7 +179,7 @@ int main(int argc, char **argv) {
         (void) setlocale(LC_CTYPE, "");
         log_setup(LOG_TARGET_TERMINAL);
         if (parse_options(argc, argv, &config) < 0)
-                return EXIT_FAILURE;
+                return EXIT_USAGE;
         if (option_version) {
                 (void) puts("meshcore-sim " MESHCORED_VERSION);
                 return EXIT_SUCCESS;

@@ -675,6 +675,7 @@ class Verbs(Case):
             (["mesages"], "; did you mean messages or message?"),
             (["statsu"], "; did you mean status?"),
             (["contact", "shwo"], "; did you mean show?"),
+            (["stats"], "; did you mean radio stats?"),
             (["qqqqqq"], "; see: meshcorectl help"),
             (["contact", "qqqqqq"], "; see: meshcorectl help contact"),
         ):
