@@ -173,7 +173,7 @@ static ExitCode pair(Pairing *pairing, const uint32_t *passkey) {
                         r = sd_bus_wait(bus, UINT64_MAX);
         }
         if (r < 0)
-                return client_report(pairing->target.client, call, NULL, r);
+                return ctl_fail(EXIT_CODE_UNREACHABLE, "the connection to the bus ended: %s", g_strerror(-r));
 
         error = sd_bus_message_get_error(pairing->reply);
         /* That it was not given was told already. */

@@ -177,6 +177,7 @@ void ble_pair(LinkBle *ble) {
         }
 
         ble_enter(ble, BLE_AGENT, AGENT_USEC);
+        ble->agent = bluez_agent_free(ble->agent); /* of another device */
         r = bluez_agent_new(ble->bluez, ble->device, &agent_handler, on_agent_ready, ble, &ble->agent);
         if (r < 0)
                 ble_end_errno(ble, r, "cannot register a pairing agent");

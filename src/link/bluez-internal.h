@@ -32,6 +32,8 @@ struct Bluez {
 };
 
 void bluez_tell_changed(Bluez *bluez, BluezChange what, const char *path);
+/* Its object was removed. */
+void bluez_device_gone(Bluez *bluez, const char *device);
 
 /* -- bluez-objects.c -- */
 void bluez_objects_init(Bluez *bluez);

@@ -397,6 +397,7 @@ int bluez_objects_remove(Bluez *bluez, sd_bus_message *m) {
                 } else if (strcmp(interface, BLUEZ_DEVICE) == 0) {
                         (void) g_hash_table_remove(bluez->devices, path);
                         bluez_tell_changed(bluez, BLUEZ_CHANGED_DEVICE, path);
+                        bluez_device_gone(bluez, path);
                 } else if (strcmp(interface, BLUEZ_CHARACTERISTIC) == 0) {
                         (void) g_hash_table_remove(bluez->characteristics, path);
                         bluez_tell_changed(bluez, BLUEZ_CHANGED_DEVICE, device);

@@ -10,6 +10,7 @@
 #define OBJECTS_USEC (10 * USEC_PER_SEC)
 #define LEAVE_USEC   (10 * USEC_PER_SEC)
 #define SETTLE_USEC  USEC_PER_SEC
+#define GONE_USEC    (5 * USEC_PER_SEC)
 
 #define DBUS_NAME            "org.freedesktop.DBus"
 #define DBUS_OBJECT_MANAGER  "org.freedesktop.DBus.ObjectManager"
@@ -338,25 +339,54 @@ int bluez_message_set(Bluez *bluez, const char *path, const char *interface, con
 typedef struct Leaving {
         Bluez *bluez;
         char *device;
+        bool forget;
         sd_bus_slot *slot;
+        sd_event_source *timer; /* answered, and the object is still to go */
 } Leaving;
 
 static void leaving_free(void *p) {
         Leaving *leaving = p;
 
         sd_bus_slot_unref(leaving->slot);
+        sd_event_source_disable_unref(leaving->timer);
         g_free(leaving->device);
         g_free(leaving);
 }
 
-static int on_left(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        Leaving *leaving = userdata;
+static void left(Leaving *leaving) {
         Bluez *bluez = leaving->bluez;
         g_autofree char *device = g_strdup(leaving->device);
 
         (void) g_hash_table_remove(bluez->leaving, device);
         bluez_tell_changed(bluez, BLUEZ_CHANGED_LEFT, device);
+}
+
+static int on_still_there(sd_event_source *source, uint64_t usec, void *userdata) {
+        left(userdata);
         return 0;
+}
+
+static int on_left(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Leaving *leaving = userdata;
+        Bluez *bluez = leaving->bluez;
+
+        leaving->slot = sd_bus_slot_unref(leaving->slot);
+        /* bluetoothd answers when the connection has ended, and removes the object after that. */
+        if (leaving->forget && !sd_bus_message_is_method_error(reply, NULL) &&
+            bluez_device(bluez, leaving->device) &&
+            sd_event_add_time_relative(bluez->event, &leaving->timer, CLOCK_MONOTONIC, GONE_USEC, 0,
+                                       on_still_there, leaving) >= 0)
+                return 0;
+
+        left(leaving);
+        return 0;
+}
+
+void bluez_device_gone(Bluez *bluez, const char *device) {
+        Leaving *leaving = g_hash_table_lookup(bluez->leaving, device);
+
+        if (leaving && leaving->timer)
+                left(leaving);
 }
 
 static int leave_message(Bluez *bluez, const char *device, bool forget, sd_bus_message **ret) {
@@ -389,7 +419,7 @@ void bluez_leave(Bluez *bluez, const char *device, bool forget) {
                 return;
 
         leaving = g_new(Leaving, 1);
-        *leaving = (Leaving){.bluez = bluez, .device = g_strdup(device)};
+        *leaving = (Leaving){.bluez = bluez, .device = g_strdup(device), .forget = forget};
         r = leave_message(bluez, device, forget, &m);
         if (r >= 0)
                 r = bluez_call(bluez, &leaving->slot, m, on_left, leaving, LEAVE_USEC);

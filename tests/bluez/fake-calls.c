@@ -5,6 +5,8 @@
 
 /* What bluetoothd does when it is called: objects, adapters, agents. */
 
+#define AFTER_ANSWER_USEC (20 * 1000)
+
 static void get_managed_objects(FakeBluez *fake, sd_bus_message *call) {
         g_autoptr(sd_bus_message) reply = NULL;
         char name[32];
@@ -92,7 +94,18 @@ static void stop_discovery(FakeBluez *fake, FakeAdapter *adapter, sd_bus_message
         end_discovery(fake, adapter);
 }
 
+static void gone(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
+        fake_radio_remove(radio);
+}
+
+/* Of a connected device the object goes when the answer is out. */
 static void removed(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
+        if (radio->connected) {
+                fake_radio_set_connected(radio, false, "org.bluez.Reason.Local");
+                fake_reply(fake, call, NULL);
+                fake_after(fake, AFTER_ANSWER_USEC, gone, radio, call);
+                return;
+        }
         fake_radio_remove(radio);
         fake_reply(fake, call, NULL);
 }
