@@ -114,6 +114,64 @@ START_TEST(message_copies) {
 }
 END_TEST
 
+static bool add_repeat(Message *m, size_t n_hops, size_t hash_size, const char *hashes) {
+        return message_add_repeat(m, &(MessageRepeat){n_hops, hash_size, (const uint8_t *) hashes});
+}
+
+START_TEST(message_repeats) {
+        static const char many[MESSAGE_REPEAT_SIZE_MAX + 1] = "";
+        g_autoptr(Message) a = message_new();
+        g_autoptr(Message) b = NULL;
+        MessageRepeat repeat;
+        size_t offset = 0;
+
+        ck_assert(!message_next_repeat(a, &offset, &repeat));
+        ck_assert(add_repeat(a, 2, 1, "ab"));
+        b = message_copy(a);
+        ck_assert(!add_repeat(a, 2, 1, "ab"));
+        ck_assert(add_repeat(a, 1, 2, "ab"));
+        ck_assert(add_repeat(a, MESSAGE_REPEAT_SIZE_MAX, 1, many));
+        ck_assert(!add_repeat(a, MESSAGE_REPEAT_SIZE_MAX + 1, 1, many));
+        ck_assert(!add_repeat(a, 0, 1, ""));
+        ck_assert(!add_repeat(a, 1, 0, ""));
+        ck_assert(!add_repeat(a, 1, 4, "abcd"));
+
+        /* The copy is of then. */
+        ck_assert(message_next_repeat(b, &offset, &repeat));
+        ck_assert_uint_eq(repeat.n_hops, 2);
+        ck_assert_uint_eq(repeat.hash_size, 1);
+        ck_assert_mem_eq(repeat.hashes, "ab", 2);
+        ck_assert(!message_next_repeat(b, &offset, &repeat));
+
+        for (offset = 0; message_next_repeat(a, &offset, &repeat);)
+                ;
+        ck_assert_uint_eq(offset, 4 + 4 + 2 + MESSAGE_REPEAT_SIZE_MAX);
+}
+END_TEST
+
+/* What a damaged store may hold ends, and is never read beyond its end. */
+START_TEST(message_damaged_repeats) {
+        for (unsigned first = 0; first < 256; first++)
+                for (guint size = 0; size < 12; size++) {
+                        g_autoptr(Message) m = message_new();
+                        uint8_t bytes[12];
+                        MessageRepeat repeat;
+                        size_t offset = 0, n = 0;
+
+                        memset(bytes, (int) first, sizeof(bytes));
+                        m->repeats = g_byte_array_new();
+                        g_byte_array_append(m->repeats, bytes, size);
+                        for (; message_next_repeat(m, &offset, &repeat); n++)
+                                ck_assert_uint_le(repeat.n_hops * repeat.hash_size, size);
+                        ck_assert_uint_le(offset, size);
+                        ck_assert_uint_le(n, size / 2);
+
+                        ck_assert(add_repeat(m, 3, 3, "ninebytes"));
+                        ck_assert(!add_repeat(m, 3, 3, "ninebytes"));
+                }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("types");
         TCase *tc = tcase_create("types");
@@ -124,6 +182,8 @@ int main(void) {
         tcase_add_test(tc, message_names);
         tcase_add_test(tc, message_openness);
         tcase_add_test(tc, message_copies);
+        tcase_add_test(tc, message_repeats);
+        tcase_add_test(tc, message_damaged_repeats);
         suite_add_tcase(suite, tc);
         return fixture_run(suite);
 }
