@@ -148,6 +148,9 @@ def case_dbus_broker(lab):
     try:
         owner = lab.run("systemctl show -P Id dbus.service").strip()
         assert owner == "dbus-broker.service", owner
+        # it starts services by systemd, too
+        assert "0.1" in lab.get("/org/meshcored1", "Manager", "Version")
+        assert lab.run("systemctl is-active meshcored.service").strip() == "active"
         with radio(lab):
             try_everything(lab)
             check_signals(lab)
