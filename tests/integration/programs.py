@@ -166,15 +166,18 @@ class Bus(Program):
 class Sim(Program):
     """meshcore-sim on TCP, or at a pseudo terminal, with its control socket."""
 
-    def __init__(self, directory, name="meshcore-sim", port=0, arguments=(), pty=None):
+    def __init__(self, directory, name="meshcore-sim", port=0, arguments=(), pty=None, ble=None):
+        """ble: (the arguments that make it a radio over Bluetooth, where that is)."""
         self.control_path = os.path.join(directory, name + ".control")
         if os.path.exists(self.control_path):
             os.unlink(self.control_path)
-        line = ("--pty", pty) if pty else ("--tcp", f"127.0.0.1:{port}")
+        line = ble[0] if ble else ("--pty", pty) if pty else ("--tcp", f"127.0.0.1:{port}")
         argv = [find_program("meshcore-sim"), *line, "--control", self.control_path]
         super().__init__(name, argv + list(arguments), directory)
         place = self.read_line().removeprefix("listening on ")
-        if pty:
+        if ble:
+            self.port, self.transport = 0, ble[1]
+        elif pty:
             self.port, self.transport = 0, f"serial:{pty}"
         elif found := re.fullmatch(r"(\S+):(\d+)", place):
             self.port = int(found[2])
@@ -252,13 +255,13 @@ class Bed:
         self.bus = self._add(Bus(self.directory))
         return self.bus
 
-    def start_sim(self, name="meshcore-sim", port=0, arguments=(), pty=None):
+    def start_sim(self, name="meshcore-sim", port=0, arguments=(), pty=None, ble=None):
         """In the quiet mesh of the tests, unless the arguments name another; None for the mesh that is built in."""
         if arguments is None:
             arguments = ()
         elif not {"--scenario", "--replay"}.intersection(arguments):
             arguments = (*QUIET, *arguments)
-        return self._add(Sim(self.directory, name, port, arguments, pty))
+        return self._add(Sim(self.directory, name, port, arguments, pty, ble))
 
     def write_config(self, radios):
         text = radios if isinstance(radios, str) else config_text(radios)

@@ -172,6 +172,10 @@ class Sender:
 class Storm:
     """See the top of the file. case gives the bed; run() ends in the figures, check() in assertions."""
 
+    chances = FAULTS
+    # what ended a link on which one message may have been on its way, and nobody knows whether it arrived
+    excused = {"tcp": {"kill"}, "pty": {"kill", "cut"}}
+
     def __init__(self, case, messages, texts, faults, seed, link):
         self.case, self.bed = case, case.bed
         self.messages, self.faults, self.link = messages, faults, link
@@ -181,7 +185,7 @@ class Storm:
         self.armed = False
         self.count = collections.Counter()
         self.bed.start_bus()
-        self.sim = self.bed.start_sim(pty=os.path.join(self.bed.directory, "radio") if link == "pty" else None)
+        self.sim = self.start_sim()
         self.disk = Disk(self.bed) if Disk.possible() else None
         self.bed.write_config({"sim": self.sim})
         self.client = None
@@ -198,6 +202,9 @@ class Storm:
         self.sim.control("delay", ms=2)
 
     # -- what is there ----------------------------------------------------
+
+    def start_sim(self):
+        return self.bed.start_sim(pty=os.path.join(self.bed.directory, "radio") if self.link == "pty" else None)
 
     def start_daemon(self):
         self.bed.start_daemon(through=self.disk.through if self.disk else ())
@@ -291,8 +298,8 @@ class Storm:
     # -- faults -------------------------------------------------------------
 
     def fault(self):
-        names = [name for name in FAULTS if self.disk or name != "disk-full"]
-        name = self.dice.choices(names, [FAULTS[name] for name in names])[0]
+        names = [name for name in self.chances if self.disk or name != "disk-full"]
+        name = self.dice.choices(names, [self.chances[name] for name in names])[0]
         self.count[name] += 1
         # what ended between two faults was a cut that waited for its frame, or the daemon's own doing
         self.note_ends("cut" if self.armed else "timeout")
@@ -448,7 +455,7 @@ class Storm:
         for index, name in enumerate(handed):
             if name not in known:
                 lost[name].append(last.get(index, "none"))
-        excused = {"kill", "cut"} if self.link == "pty" else {"kill"}
+        excused = self.excused[self.link]
         in_flight = {name: causes for name, causes in lost.items() if set(causes) <= excused}
         really = {name: causes for name, causes in lost.items() if name not in in_flight}
         doubled = [name for name, n in collections.Counter(stored).items() if n > 1]

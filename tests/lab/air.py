@@ -70,10 +70,12 @@ class Story:
 
 
 class Air:
-    def __init__(self, lab, *families, number=0, radios=()):
-        """radios: settings of vradio for each, beside those of the family."""
+    def __init__(self, lab, *families, number=0, radios=(), sims=True, verbose=False):
+        """radios: settings of vradio for each, beside those of the family. sims: whether somebody plays
+        their firmware; verbose: and puts each frame into the journal."""
         self.lab = lab
         self.number = number
+        self._verbose = " --verbose" if verbose else ""
         self.families = families or ("esp32",)
         self.socket = f"/run/vradio{number}.sock"
         self.unit = f"lab-vradio{number}"
@@ -91,7 +93,7 @@ class Air:
             (f"systemctl stop bluetooth; {FORGET}; modprobe hci_vhci; {WATCHER}; " if number == 0 else "")
             + f"set -e; rm -f {self.socket}; {shlex.join(words)}; "
             f"for i in $(seq 200); do [ -S {self.socket} ] && break; sleep 0.05; done; "
-            + "".join(self._start_sim(i, family) for i, family in enumerate(self.families))
+            + "".join(self._start_sim(i, family) for i, family in enumerate(self.families) if sims)
             + ("systemctl start bluetooth; " if number == 0 else "")
             + "for i in $(seq 200); do "
             f"busctl get-property org.bluez /org/bluez/hci{number} org.bluez.Adapter1 Powered 2>/dev/null | grep -q true && exit; "
@@ -105,7 +107,7 @@ class Air:
                     "[Node Hilltop]\nType=repeater\n[Node Anna]\n[Node Bob]\nVia=Hilltop\n")  # fmt: skip
         return (f"printf %s {shlex.quote(scenario)} >/run/{name}.conf; rm -f /run/{name}.socket; "
                 f"systemd-run --quiet --collect --unit=lab-{name} meshcore-sim --vradio {self.socket} "
-                f"--radio {radio} --ble {family} --scenario /run/{name}.conf --control /run/{name}.socket; ")  # fmt: skip
+                f"--radio {radio} --ble {family} --scenario /run/{name}.conf --control /run/{name}.socket{self._verbose}; ")  # fmt: skip
 
     # -- who and where ------------------------------------------------------
 
