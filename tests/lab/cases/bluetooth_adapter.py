@@ -5,7 +5,8 @@ alone, each is told by its name, and it comes back by itself."""
 from air import Air, reason_of
 from labcase import Skip
 
-SERVICE = "the Bluetooth service"
+# bluetoothd tells of the end of the link before it tells of its cause, which the next try meets.
+FIRST = "hut changed ready waiting (lost|adapter-off|not-plugged)"
 
 
 def case_power(lab):
@@ -13,7 +14,7 @@ def case_power(lab):
     air = Air(lab, "esp32")
     air.start({"hut": 0})
     story = air.after(air.power(False), "hut state waiting adapter-off")
-    story.told("hut changed ready waiting adapter-off")
+    story.told(FIRST, "hut state waiting adapter-off")
     assert air.now("hut") == ("waiting", "adapter-off", "unreachable", "adapter"), air.now("hut")
     tool = air.tool("--no-daemon", "--check-only", air.address())
     assert (tool[0], reason_of(tool[1])) == (3, "adapter"), tool
@@ -29,7 +30,7 @@ def case_pulled(lab):
     air = Air(lab, "nrf52")
     air.start({"hut": 0})
     story = air.after(air.tell("adapter remove"), "hut state waiting not-plugged")
-    story.told("hut changed ready waiting not-plugged")
+    story.told(FIRST, "hut state waiting not-plugged")
     assert air.now("hut") == ("waiting", "not-plugged", "unreachable", "adapter"), air.now("hut")
     tool = air.tool("--no-daemon", "--check-only", air.address())
     assert (tool[0], reason_of(tool[1])) == (3, "adapter"), tool
@@ -50,9 +51,9 @@ def case_bluetoothd(lab):
     lab.note(f"bluetoothd killed to ready: {story.seconds('hut state ready none'):.1f} s")
     lab.run("systemctl mask --runtime --quiet bluetooth")
     lab.at_end("systemctl unmask --runtime --quiet bluetooth")
-    story = air.after("systemctl stop bluetooth", "hut state waiting (lost|not-plugged)")
+    story = air.after("systemctl stop bluetooth", "hut state waiting not-plugged")
     tool = air.tool("--no-daemon", "--check-only", air.address())
-    assert tool[0] == 3 and SERVICE in tool[1], tool
+    assert (tool[0], reason_of(tool[1])) == (3, "adapter"), tool
     air.row("no bluetoothd", "hut", story, tool)
     assert air.now("hut")[2:] == ("unreachable", "adapter"), air.now("hut")
     air.after("systemctl unmask --runtime --quiet bluetooth; systemctl start bluetooth", "hut state ready none", timeout=90)
