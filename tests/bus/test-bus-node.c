@@ -100,6 +100,11 @@ START_TEST(token_is_taken_while_it_runs) {
         ask(f, &three, "GetOwner", "a{sv}", 1, "RequestToken", "s", "a/1");
         ck_assert_ptr_nonnull(three);
         assert_reply_error(three, "InvalidArguments");
+        sd_bus_message_unref(g_steal_pointer(&three));
+        ask(f, &three, "GetOwner", "a{sv}", 1, "RequestToken", "s",
+            "12345678901234567890123456789012345678901234567890123456789012345");
+        ck_assert_ptr_nonnull(three);
+        assert_reply_error(three, "InvalidArguments");
         fake_radio_answer_node(f->radio, OUTCOME_TIMEOUT, NULL);
         fixture_run(f);
         assert_reply_error(one, "Timeout");

@@ -2,8 +2,10 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -124,6 +126,58 @@ START_TEST(refused) {
         ck_assert_uint_eq(f.opened, 0);
         ck_assert_ptr_nonnull(strstr(f.why, "127.0.0.1"));
         ck_assert_int_eq(fixture_open(&f), -EALREADY);
+}
+END_TEST
+
+/* The linker leads every call of ours here: a resolver that knows a name by so many addresses. */
+int __real_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret);
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret);
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+static unsigned n_addresses, n_connects;
+
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret) {
+        struct addrinfo *list = NULL;
+
+        if (n_addresses == 0)
+                return __real_getaddrinfo(node, service, hints, ret);
+
+        /* As freeaddrinfo() wants it: one block each. */
+        for (unsigned i = 0; i < n_addresses; i++) {
+                struct addrinfo *info = calloc(1, sizeof(*info) + sizeof(struct sockaddr_in));
+                struct sockaddr_in *address = (struct sockaddr_in *) (void *) (info + 1);
+
+                *address = (struct sockaddr_in){.sin_family = AF_INET,
+                                                .sin_port = htons((uint16_t) atoi(service)),
+                                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+                *info = (struct addrinfo){.ai_family = AF_INET,
+                                          .ai_socktype = SOCK_STREAM,
+                                          .ai_addr = (struct sockaddr *) address,
+                                          .ai_addrlen = sizeof(*address),
+                                          .ai_next = list};
+                list = info;
+        }
+        *ret = list;
+        return 0;
+}
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size) {
+        n_connects++;
+        return __real_connect(fd, address, size);
+}
+
+START_TEST(host_of_many_addresses) {
+        listener = safe_close(listener);
+        n_addresses = 20;
+        n_connects = 0;
+        open_to("many.example", port);
+        fixture_run_until(&f, f.closed > 0);
+        n_addresses = 0;
+        assert_ended(&f, LINK_END_REFUSED, -ECONNREFUSED);
+        ck_assert_uint_eq(n_connects, 8);
 }
 END_TEST
 
@@ -446,6 +500,7 @@ int main(void) {
         tcase_add_test(tcase, host_name);
         tcase_add_test(tcase, host_name_refused);
         tcase_add_test(tcase, host_name_impossible);
+        tcase_add_test(tcase, host_of_many_addresses);
         tcase_add_test(tcase, ipv6_literal);
         suite_add_tcase(suite, tcase);
 
