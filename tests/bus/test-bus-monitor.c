@@ -155,6 +155,41 @@ START_TEST(limit) {
 }
 END_TEST
 
+/* The linker leads every call of ours here: whoever calls is somebody else each time, and may all. */
+uid_t __real_getuid(void);
+uid_t __wrap_getuid(void);
+int __real_sd_bus_creds_get_euid(sd_bus_creds *creds, uid_t *ret);
+int __wrap_sd_bus_creds_get_euid(sd_bus_creds *creds, uid_t *ret);
+static uid_t caller;
+
+uid_t __wrap_getuid(void) {
+        return caller ?: __real_getuid();
+}
+
+int __wrap_sd_bus_creds_get_euid(sd_bus_creds *creds, uid_t *ret) {
+        if (caller == 0)
+                return __real_sd_bus_creds_get_euid(creds, ret);
+        *ret = caller;
+        return 0;
+}
+
+START_TEST(limit_of_all) {
+        g_autoptr(sd_bus_message) refused = NULL;
+        int fds[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+                caller = (uid_t) (5000 + i / 4);
+                fds[i] = open_stream("OpenRxLog");
+        }
+        caller = 6000;
+        refused = fixture_call(f, RADIO_PATH, BUS_MONITOR, "OpenRxLog", "a{sv}", 0);
+        assert_reply_error(refused, "InProgress");
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                close_stream(fds[i]);
+        caller = 0;
+}
+END_TEST
+
 /* Neither the bus nor the link matters; the object does. */
 START_TEST(lifetime) {
         g_autofree char *record = NULL, *end = NULL;
@@ -214,6 +249,7 @@ int main(void) {
         tcase_add_test(tcase, kinds);
         tcase_add_test(tcase, slow_reader);
         tcase_add_test(tcase, limit);
+        tcase_add_test(tcase, limit_of_all);
         tcase_add_test(tcase, lifetime);
         tcase_add_test(tcase, unknown_frame);
         suite_add_tcase(suite, tcase);
