@@ -4,12 +4,11 @@
 import json
 import shlex
 
-from bluetooth import ADDRESS, RADIO, air, bond, make_air, start
+from air import ADAPTER, BONDS, PIN, Air, path_of
 from guest import LabError
 
-ADAPTER = "/org/bluez/hci0"
+RADIO = path_of("hut")
 DISCOVERING = f"busctl get-property org.bluez {ADAPTER} org.bluez.Adapter1 Discovering"
-UNKNOWN_PIN = "/run/credstore/meshcored.pin"
 
 
 def ctl(lab, *words, stdin="", status=0):
@@ -29,23 +28,17 @@ def ctl_json(lab, *words):
         raise LabError(f"meshcorectl {' '.join(words)}: {text!r}") from error
 
 
-def start_without_pin(lab):
-    lab.run(f"rm -f {UNKNOWN_PIN}")
-    lab.configure({"hut": f"ble:{ADDRESS}"})
-    lab.wait_state("hut", "waiting", "needs-pin", run="systemctl start meshcored.service")
-
-
 def case_discover(lab):
     """A radio nobody has configured, one that is connected, and a machine without Bluetooth."""
-    make_air(lab, "nrf52")
+    air = Air(lab, "nrf52")
     lab.configure({})
     lab.start_daemon()
     found = ctl_json(lab, "discover", "--first", "--timeout", "60s")
     assert len(found) == 1, found
-    assert (found[0]["Transport"], found[0]["Address"], found[0]["Name"]) == ("ble", ADDRESS, "MeshCore-Hut"), found
+    assert (found[0]["Transport"], found[0]["Address"], found[0]["Name"]) == ("ble", air.address(), "MeshCore-Hut00"), found
     assert (found[0]["Bonded"], found[0]["Connected"], found[0]["Adapter"]) == (False, False, "hci0"), found
     assert -127 <= found[0]["Rssi"] < 0 and "Radio" not in found[0], found
-    assert f"ble:{ADDRESS}" in ctl(lab, "discover", "Hut", "--timeout", "2s", "--adapter", "hci0")
+    assert f"ble:{air.address()}" in ctl(lab, "discover", "Hut00", "--timeout", "2s", "--adapter", air.adapter)
     ctl(lab, "discover", "--timeout", "2s", "--adapter", "hci7", status=4)
     ctl(lab, "discover", "Nobody", "--timeout", "2s", status=4)
 
@@ -57,65 +50,63 @@ def case_discover(lab):
     )
 
     lab.run("systemctl stop meshcored.service")
-    start(lab, "123456")
+    air.start({"hut": 0})
     found = ctl_json(lab, "discover", "--timeout", "2s")
     assert [(f["Connected"], f["Bonded"], f["Radio"]) for f in found] == [(True, True, RADIO)], found
 
-    lab.run(f"busctl set-property org.bluez {ADAPTER} org.bluez.Adapter1 Powered b false")
+    lab.run(air.power(False))
     assert "no power" in ctl(lab, "discover", "--transport", "ble", status=7)
-    assert ctl_json(lab, "discover")[:1] == [], "no error where Bluetooth is one of several ways"
-    lab.run("systemctl stop bluetooth")
-    assert "Bluetooth service" in ctl(lab, "discover", "--transport", "ble", status=7)
+    assert ctl_json(lab, "discover") == [], "no error where Bluetooth is one of several ways"
 
 
 def case_bonds(lab):
     """Listed, and removed: of a radio in the tree, and of one that is no longer there."""
-    make_air(lab)
-    start(lab, "123456")
+    air = Air(lab)
+    air.start({"hut": 0})
     bonds = ctl_json(lab, "bond", "list")
-    assert [(b["Address"], b["Adapter"], b["Radio"]) for b in bonds] == [(ADDRESS, "hci0", RADIO)], bonds
+    assert [(b["Address"], b["Adapter"], b["Radio"]) for b in bonds] == [(air.address(), "hci0", RADIO)], bonds
     assert ctl(lab, "bond", "verify") == "verified"
     ctl(lab, "bond", "forget", "C0:00:00:00:22:99", status=4)
-    ctl(lab, "bond", "forget", ADDRESS)
+    ctl(lab, "bond", "forget", air.address())
     assert ctl_json(lab, "bond", "list") == []
-    assert "stopped" in lab.get(RADIO, "Radio", "State")
+    assert air.now("hut")[0] == "stopped"
 
-    lab.wait_state("hut", "ready", run="meshcorectl start hut")
+    air.after("meshcorectl start hut", "hut state ready none")
     lab.configure({})
     lab.run("systemctl reload meshcored.service")
     bonds = ctl_json(lab, "bond", "list")
-    assert [(b["Address"], b.get("Radio")) for b in bonds] == [(ADDRESS, None)], bonds
+    assert [(b["Address"], b.get("Radio")) for b in bonds] == [(air.address(), None)], bonds
     ctl(lab, "bond", "forget", "--all")
     assert ctl_json(lab, "bond", "list") == []
-    assert lab.run("find /var/lib/bluetooth -name info").strip() == ""
+    assert lab.run(f"grep -l Key {BONDS}/*/*/info || :").strip() == ""
 
 
 def case_agent(lab):
     """A person gives the PIN: wrong, then right; a radio that waits asks as soon as somebody can be asked."""
-    make_air(lab)
-    start_without_pin(lab)
-    assert bond(lab) == ("needs-pin", "no-pin"), bond(lab)
-    text = ctl(lab, "pair", stdin="111111\n123456\n")
+    air = Air(lab)
+    air.start({"hut": 0}, pin=None, until=["hut state waiting needs-pin"])
+    assert air.now("hut")[2:] == ("needs-pin", "no-pin"), air.now("hut")
+    text = ctl(lab, "pair", stdin=f"111111\n{PIN}\n")
     assert "did not accept that PIN" in text and text.endswith("bonded"), text
-    assert bond(lab) == ("verified", "none"), bond(lab)
+    assert air.now("hut")[2:] == ("verified", "none"), air.now("hut")
     assert ctl(lab, "pair") == "already-bonded"
 
     # nobody is asked for what the radio forgot until there is somebody
-    lab.wait_state("hut", "waiting", "needs-pin", run=air(lab, "forget", "drop 0x13"))
-    assert bond(lab) == ("stale", "key-missing"), bond(lab)
+    air.after(air.tell("forget", "drop 0x13"), "hut state waiting needs-pin", timeout=90)
+    assert air.now("hut")[2:] == ("stale", "key-missing"), air.now("hut")
     lab.write("/run/agent.py", AGENT)
     lab.at_end("systemctl stop lab-agent")
-    lab.wait_state(
-        "hut", "ready", run="systemd-run --quiet --collect --unit=lab-agent python3 /run/agent.py"
-    )
-    assert bond(lab) == ("verified", "none"), bond(lab)
+    air.after("systemd-run --quiet --collect --unit=lab-agent python3 /run/agent.py", "hut state ready none", timeout=90)
+    assert air.now("hut")[2:] == ("verified", "none"), air.now("hut")
     assert "key-missing" in lab.run("journalctl --no-pager -u lab-agent -o cat")
 
     # three wrong ones are enough
-    ctl(lab, "bond", "forget", ADDRESS)
+    ctl(lab, "bond", "forget", air.address())
     lab.run("systemctl stop lab-agent")
+    before = air.heard("pairing request")
     text = ctl(lab, "pair", stdin="111111\n222222\n333333\n444444\n", status=5)
     assert "did not accept the PIN" in text, text
+    assert air.heard("pairing request") == before + 3
     ctl(lab, "pair", stdin="12345\n", status=2)
 
 
@@ -140,11 +131,11 @@ GLib.MainLoop().run()
 
 def case_security_request(lab):
     """A radio that asks for security over a link that has it gets no new pairing, whoever has a PIN."""
-    make_air(lab)
-    start(lab, "123456")
-    before = lab.run("journalctl --no-pager -u lab-vradio -o cat").count("pairing request")
-    lab.run(air(lab, "secreq"))
+    air = Air(lab)
+    air.start({"hut": 0})
+    before = air.heard("pairing request")
+    lab.run(air.tell("secreq"))
     lab.run("sleep 2")
-    assert "ready" in lab.get(RADIO, "Radio", "State")
     ctl(lab, "ping")
-    assert lab.run("journalctl --no-pager -u lab-vradio -o cat").count("pairing request") == before
+    assert air.now("hut")[0] == "ready"
+    assert air.heard("pairing request") == before
