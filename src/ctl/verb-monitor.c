@@ -21,17 +21,19 @@ typedef enum EventKind {
         EVENT_CONTACT,
         EVENT_CHANNEL,
         EVENT_ADVERT,
+        EVENT_DATA,
         EVENT_DAEMON,
         _EVENT_MAX,
         _EVENT_INVALID = -EINVAL,
 } EventKind;
 
-#define KINDS "message delivery deleted state radio contact channel advert daemon"
+#define KINDS "message delivery deleted state radio contact channel advert data daemon"
 
 static const char *const kind_names[_EVENT_MAX] = {
                 [EVENT_MESSAGE] = "message", [EVENT_DELIVERY] = "delivery", [EVENT_DELETED] = "deleted",
                 [EVENT_STATE] = "state",     [EVENT_RADIO] = "radio",       [EVENT_CONTACT] = "contact",
-                [EVENT_CHANNEL] = "channel", [EVENT_ADVERT] = "advert",     [EVENT_DAEMON] = "daemon",
+                [EVENT_CHANNEL] = "channel", [EVENT_ADVERT] = "advert",     [EVENT_DATA] = "data",
+                [EVENT_DAEMON] = "daemon",
 };
 
 typedef struct Monitor {
@@ -244,6 +246,46 @@ static void on_advert(Monitor *m, const char *radio, sd_bus_message *signal) {
         event_print(m, EVENT_ADVERT, event, line);
 }
 
+/* Raw or control data, whose second argument tells how it was received. */
+static void on_data(Monitor *m, const char *radio, sd_bus_message *signal, const char *action) {
+        g_autoptr(JsonArray) arguments = arguments_of(signal);
+        const char *data = json_array_get_string_element(arguments, 0);
+        JsonObject *reception = json_array_get_object_element(arguments, 1), *event;
+        g_autofree char *line = NULL;
+
+        if (!wanted(m, EVENT_DATA, radio))
+                return;
+        event = event_new(EVENT_DATA, radio);
+        json_object_set_string_member(event, "Action", action);
+        json_object_set_string_member(event, "Data", data);
+        json_merge(event, reception);
+        line = g_strdup_printf("%s data: %s (SNR %g dB, RSSI %" G_GINT64_FORMAT " dBm)", action, data,
+                               json_double(reception, "Snr", 0), json_int(reception, "Rssi"));
+        event_print(m, EVENT_DATA, event, line);
+}
+
+static void on_traced(Monitor *m, const char *radio, sd_bus_message *signal) {
+        g_autoptr(JsonArray) arguments = arguments_of(signal);
+        JsonArray *hops = json_array_get_array_element(arguments, 0);
+        GString *line = g_string_new("a trace came back:");
+        JsonObject *event;
+
+        if (wanted(m, EVENT_DATA, radio)) {
+                event = event_new(EVENT_DATA, radio);
+                json_object_set_string_member(event, "Action", "trace");
+                json_object_set_array_member(event, "Hops", json_array_ref(hops));
+                for (guint i = 0; i < json_array_get_length(hops); i++) {
+                        JsonObject *hop = json_array_get_object_element(hops, i);
+                        const char *hash = json_string(hop, "Hash");
+
+                        g_string_append_printf(line, " %s %g dB", *hash ? hash : "here",
+                                               json_double(hop, "Snr", 0));
+                }
+                event_print(m, EVENT_DATA, event, line->str);
+        }
+        g_string_free(line, TRUE);
+}
+
 static void on_full(Monitor *m, const char *radio) {
         JsonObject *event;
 
@@ -364,6 +406,12 @@ static void on_signal(Watch *watch, sd_bus_message *signal, void *userdata) {
                 on_identity(m, radio, signal);
         else if (signal_is(signal, IFACE_CONTACTS, "AdvertHeard", "sa{sv}"))
                 on_advert(m, radio, signal);
+        else if (signal_is(signal, IFACE_MONITOR, "RawData", "aya{sv}"))
+                on_data(m, radio, signal, "raw");
+        else if (signal_is(signal, IFACE_MONITOR, "ControlData", "aya{sv}"))
+                on_data(m, radio, signal, "control");
+        else if (signal_is(signal, IFACE_MONITOR, "Traced", "aa{sv}"))
+                on_traced(m, radio, signal);
         else if (signal_is(signal, IFACE_CONTACTS, "Full", ""))
                 on_full(m, radio);
         else if (signal_is(signal, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded", "oa{sa{sv}}"))
@@ -462,7 +510,8 @@ static const VerbOption monitor_options[] = {
 static const char monitor_description[] =
                 "Kinds: message (one came), delivery (the state of our own changed), deleted, state (of\n"
                 "a radio's connection, with advice), radio (its settings, battery, identity), contact\n"
-                "and channel (came, went, changed), advert (a node was heard), daemon (it went or came\n"
+                "and channel (came, went, changed), advert (a node was heard), data (raw or control data\n"
+                "of other nodes, or a trace that nobody waits for, came), daemon (it went or came\n"
                 "back). Nothing is caught up: for a gapless list of messages use\n"
                 "\"messages --follow\".\n"
                 "\n"
@@ -471,7 +520,7 @@ static const char monitor_description[] =
                 "contact, channel, radio: Action (added, removed, changed, full), Path, and the\n"
                 "properties or in Changed the changed ones; radio also OldIdentity, NewIdentity;\n"
                 "advert: Key, Stored, Type, Name, Location, LastAdvertUSec; deleted: Paths;\n"
-                "daemon: Present.\n";
+                "data: Action (raw, control, trace), Data, Snr and Rssi, or Hops; daemon: Present.\n";
 
 static const char monitor_examples[] = "  meshcorectl monitor\n"
                                        "  meshcorectl monitor --kind message,delivery\n"

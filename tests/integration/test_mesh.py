@@ -7,6 +7,7 @@ import json
 
 from companion import FakeRadio, Transcript, contact_record
 from fixture import Case, GLib, contact_path, radio_path
+from programs import Program, find_program
 
 RADIO = radio_path("sim")
 BOB = bytes.fromhex("a4ca8e5542c96d1a578bdafd13b0d80d1a75d48bd33e5680a0b9999d35f2c713")
@@ -202,6 +203,9 @@ class Tests(Case):
         record = client.get_all(message, "Message")
         self.assertEqual((record["Kind"], record["DataType"], bytes(record["Data"])), ("data", 0xFF01, b"\0\1\2"))
         self.assertEqual(sim.control("stats")["commands"]["62"], 1)
+        again = client.call(message, "Message", "Resend")
+        client.wait_message_state(again, "sent")
+        self.assertEqual(bytes(client.get(again, "Message", "Data")), b"\0\1\2")
         self.assert_bus_error("InvalidArguments", client.call, channel, "Channel", "SendData", "(qaya{sv})", 0, b"x", {})
         self.assert_bus_error("InvalidArguments", client.call, channel, "Channel", "SendData", "(qaya{sv})", 1,
                               bytes(166), {})  # fmt: skip
@@ -240,6 +244,26 @@ class Tests(Case):
         result = self.bed.run("meshcorectl", "--session", *arguments, check=False)
         self.assertEqual(result.returncode, status, result.stderr)
         return result.stdout
+
+    def follow(self, *arguments):
+        """A verb that runs until it is told to stop."""
+        argv = [find_program("meshcorectl"), "--session", *arguments]
+        program = Program("meshcorectl", argv, self.bed.directory, self.bed.environment())
+        self.bed.programs.append(program)
+        return program
+
+    def test_monitor(self):
+        sim, client = self.begin()
+        program = self.follow("monitor", "--json", "--kind", "daemon,data")
+        program.read_line()
+        sim.control("push", frame="841eb9ff" + "68656c6c6f")
+        sim.control("push", frame="8e1eb90092" + "1e" + "01020304" + self.keys["Hilltop"])
+        sim.control("push", frame="89000100" + "01020304" + "00000000" + "54" + "1e" + "14")
+        events = [json.loads(program.read_line()) for _ in range(3)]
+        self.assertEqual([(e["Event"], e["Action"]) for e in events],
+                         [("data", "raw"), ("data", "control"), ("data", "trace")])  # fmt: skip
+        self.assertEqual((events[0]["Data"], events[0]["Snr"], events[0]["Rssi"]), ("68656c6c6f", 7.5, -71))
+        self.assertEqual([hop["Snr"] for hop in events[2]["Hops"]], [7.5, 5.0])
 
     def test_ctl(self):
         sim, client = self.begin()
