@@ -99,6 +99,9 @@ static void message_set_slot(Message *m, Identity *identity, uint8_t slot) {
 /* Returns false for a frame that carries what we cannot keep as a message of its
  * own kind. */
 static bool message_fill(Message *m, Identity *identity, const Frame *frame, Slice raw) {
+        if (!frame_is_message(frame))
+                return false;
+
         m->has_snr = frame->message.has_snr;
         m->snr_x4 = frame->message.snr_x4;
         m->path_len = frame->message.direct ? MESSAGE_PATH_DIRECT : frame->message.path.length;

@@ -382,7 +382,7 @@ class Words(BookCase):
         return set(self.ctl("complete", "--", "--session", *words).split("\n")) - {""}
 
     def test_completion(self):
-        self.assertEqual(self.complete("contact", "re"), {"remove", "reset-path"})
+        self.assertEqual(self.complete("contact", "re"), {"refresh", "remove", "reset-path"})
         self.assertEqual(self.complete("cont"), {"contact", "contacts"})
         names = {key(n) for n in ("twin-one", "twin-two", "relay", "wide", "escape", "bidi", "shell", "option", "glob")}
         self.assertEqual(self.complete("contact", "show", ""), names | {"Alice", "Hex"})
