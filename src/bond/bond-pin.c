@@ -106,11 +106,15 @@ int pin_ask(uint32_t *ret) {
                 return -ENOENT;
         }
 
+        /* Before the question: who answers it at once is neither shown nor lost. */
         silent = before;
         silent.c_lflag &= ~(tcflag_t) ECHO;
+        if (tcsetattr(fileno(terminal), TCSAFLUSH, &silent) < 0) {
+                (void) fclose(terminal);
+                return -ENOENT;
+        }
         (void) fprintf(terminal, "Enter PIN: ");
         (void) fflush(terminal);
-        (void) tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
         r = read_interruptibly(terminal, ret);
         (void) tcsetattr(fileno(terminal), TCSAFLUSH, &before);
         (void) fprintf(terminal, "\n");

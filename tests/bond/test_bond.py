@@ -652,6 +652,7 @@ class Prompt(Case):
     def test_echo_comes_back(self):
         pid, fd = self.spawn(ADDRESS)
         self.read(fd, "Enter PIN: ")
+        self.assertEqual(termios.tcgetattr(fd)[3] & termios.ECHO, 0, "asked before the terminal is silent")
         os.write(fd, b"12\n")
         text = self.read(fd, "exactly six digits")
         self.assertNotEqual(termios.tcgetattr(fd)[3] & termios.ECHO, 0)
