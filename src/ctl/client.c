@@ -225,7 +225,7 @@ const char *reason_advice(const char *reason) {
                          "radio"},
                         {"clock-ahead", "the clock of the radio is ahead and cannot be set back: restart the "
                                         "radio"},
-                        {"needs-pin", "the radio asks for a PIN: pair it"},
+                        {"needs-pin", "the radio asks for a PIN: meshcorectl pair"},
                         {"restarting", "the radio restarts, as somebody asked; it is back soon"},
         };
 
