@@ -39,7 +39,14 @@ class DaemonCase(Case):
                 file.write(f"[Radio {name}]\n" + "".join(line + "\n" for line in lines))
         argv = [find_program("meshcored"), "--config", path, "--state-dir", os.path.join(self.directory, "state"), *arguments]
         self.daemon = self.add(Program("meshcored", argv, self.directory, self.environment(), subprocess.DEVNULL))
+        self.addCleanup(self.stop_daemon, self.daemon)
         self.wait(lambda: "Version" in self.get("Manager", "Version", path="/org/meshcored1", raw=True), "the daemon's name")
+
+    def stop_daemon(self, daemon):
+        """Its end is a part of every test."""
+        if daemon.running():
+            self.assertEqual(daemon.terminate()[0], 0)
+        self.assertNotRegex(daemon.log(), "AddressSanitizer|LeakSanitizer|runtime error:|CRITICAL|BUG")
 
     def get(self, interface, name, path=RADIO, raw=False):
         result = subprocess.run(
