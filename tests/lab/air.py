@@ -136,6 +136,11 @@ class Air:
             f"busctl get-property org.bluez {self.device(radio)} org.bluez.Device1 {name} 2>&1", check=False
         ).partition(" ")[2].strip()  # fmt: skip
 
+    def stop_daemon(self, radio=0):
+        """For the shell; bluetoothd lets go of a link after two seconds."""
+        return (f"systemctl stop meshcored.service; until busctl get-property org.bluez {self.device(radio)} org.bluez.Device1 Connected "
+                "| grep -q false; do sleep 0.2; done")  # fmt: skip
+
     def power(self, on):
         return f"busctl set-property org.bluez {ADAPTER} org.bluez.Adapter1 Powered b {'true' if on else 'false'}"
 

@@ -142,8 +142,10 @@ class Lab(Guest):
             self.run(self._at_end.pop(), check=False)
         self.run(
             "systemctl stop meshcored.service; systemctl reset-failed meshcored.service 2>/dev/null; "
-            "rm -rf /var/lib/meshcored/* /etc/meshcored/meshcored.conf.d/* /run/systemd/system/meshcored.service.d "
-            "/run/udev/rules.d/*; systemctl daemon-reload; udevadm control --reload; "
+            "rm -rf /var/lib/meshcored/* /etc/meshcored/meshcored.conf.d/*; d=/run/systemd/system/meshcored.service.d; "
+            # these take seconds, and are seldom needed
+            "[ ! -e $d ] || { rm -rf $d; systemctl daemon-reload; }; "
+            "[ -z \"$(ls /run/udev/rules.d 2>/dev/null)\" ] || { rm -rf /run/udev/rules.d/*; udevadm control --reload; }; "
             "cp /lab/root/etc/meshcored/meshcored.conf /etc/meshcored/meshcored.conf",
             check=False,
         )
