@@ -51,7 +51,8 @@ void radio_answer_pin(Radio *radio, int error, uint32_t passkey) {
         if (error < 0) {
                 /* Who is gone has not refused. */
                 radio->pin_refused = error != -ENOENT;
-                if (error == -ENOENT)
+                /* The count may have begun anew while it was asked. */
+                if (error == -ENOENT && radio->n_pins > 0)
                         radio->n_pins--;
                 radio_log(radio, LOG_INFO, 0, "nobody has given the PIN");
         } else
