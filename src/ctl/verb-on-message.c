@@ -336,7 +336,8 @@ static void next(Handler *h) {
                         first = g_steal_pointer(&message);
                 }
         }
-        if (!first)
+        /* What could not be noted, for one, would be handled again the next time. */
+        if (!first || watch_has_ended(h->watch))
                 return;
 
         r = start_command(h, first);

@@ -29,6 +29,10 @@ void watch_end(Watch *w, ExitCode code) {
         (void) sd_event_exit(w->event, 0);
 }
 
+bool watch_has_ended(const Watch *w) {
+        return w->ended;
+}
+
 sd_event *watch_event(Watch *w) {
         return w->event;
 }

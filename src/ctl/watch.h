@@ -31,3 +31,5 @@ sd_event *watch_event(Watch *watch);
 
 /* Makes watch_run() return code after the handler that calls this. */
 void watch_end(Watch *watch, ExitCode code);
+/* It was called: nothing is begun any more. */
+bool watch_has_ended(const Watch *watch);

@@ -281,6 +281,12 @@ class Tests(Case):
         self.assertRaises(ProcessLookupError, os.kill, pid, 0)
         result = self.bed.ctl("on-message", "--remember", place, "-n", "1", "--", "cat")
         self.assertEqual(result.stdout, "four\n")
+
+        # what cannot be noted ends it, before another message is handled
+        self.fails(FAILED, "on-message", "--after", "0", "--remember", self.path("no/place"), "--", "sh", "-c",
+                   "echo once >>$0; sleep 0.1", self.path("handled"))  # fmt: skip
+        self.assertEqual(self.read("handled"), "once\n")
+
         self.write("place", "not ours\n")
         self.fails(FAILED, "on-message", "--remember", place, "-n", "1", "--", "cat")
 
