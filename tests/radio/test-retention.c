@@ -31,6 +31,7 @@ static Message *make(unsigned days) {
         m->has_peer = m->has_peer_key = true;
         m->peer = key_of(1);
         memcpy(m->peer_prefix, m->peer.bytes, KEY_PREFIX_SIZE);
+        g_free(m->text);
         m->text = g_strdup_printf("number %u", ++n_texts);
         m->sender_timestamp = 1700000000 + n_texts;
         m->timestamp_usec = clock_realtime_usec() - days * USEC_PER_DAY;
