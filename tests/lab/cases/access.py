@@ -151,6 +151,7 @@ def case_dbus_broker(lab):
         # it starts services by systemd, too
         assert "0.1" in lab.get("/org/meshcored1", "Manager", "Version")
         assert lab.run("systemctl is-active meshcored.service").strip() == "active"
+        lab.run("systemctl stop meshcored.service")
         with radio(lab):
             try_everything(lab)
             check_signals(lab)

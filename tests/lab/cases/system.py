@@ -174,7 +174,7 @@ def case_log_level(lab):
         control(lab, "a", cmd="remove-contact", name="Anna")
         lab.run("meshcorectl send Anna 'nobody is there' || :")
         about = f"journalctl --no-pager -o cat -u {UNIT} MESHCORED_PEER={key[:16]} MESHCORED_TOPIC=messages"
-        lab.run(f"until {about} | grep -q 'message 1 failed'; do sleep 0.1; done")
+        lab.run(f"until {about} | grep -q 'message [0-9]* failed'; do sleep 0.1; done")
         lab.write("/etc/meshcored/meshcored.conf.d/wrong.conf", "[Radio a]\nTransprot=serial:auto\n")
         lab.run(f"systemctl reload {UNIT}; "
                 "until journalctl --no-pager -x MESSAGE_ID=c82102807dec4e13aa27450574d82be8 | "
