@@ -46,7 +46,7 @@ typedef struct Contact {
         uint8_t set_path_len;   /* the path that a person set; CONTACT_PATH_UNKNOWN: nobody did */
         uint8_t set_path[CONTACT_PATH_MAX];
         bool path_displaced; /* tries by flood displaced that path in the radio; to be written back */
-        bool path_lent; /* the radio has an empty path instead of none, for one request; to be reset */
+        bool path_lent;      /* the radio has an empty path instead of none, for one request; to be reset */
 } Contact;
 
 Contact *contact_new(const PublicKey *key);

@@ -217,11 +217,7 @@ static const char step_3[] = "ALTER TABLE message ADD COLUMN repeats BLOB;"; /* 
 static const char step_4[] = "ALTER TABLE contact ADD COLUMN path_lent INTEGER NOT NULL DEFAULT 0;";
 
 const char *const store_schema_steps[] = {
-                step_0,
-                step_1,
-                step_2,
-                step_3,
-                step_4,
+                step_0, step_1, step_2, step_3, step_4,
 };
 
 const int store_schema_version = ELEMENTSOF(store_schema_steps);

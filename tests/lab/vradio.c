@@ -254,7 +254,8 @@ static void from_air(const u8 *pkt, size_t n) {
         later_add(&up, NULL, now_ms() + latency, pkt, n);
 }
 
-static int later_run(struct queue *q, void (*take)(const u8 *pkt, size_t n)) /* returns ms until the next, or -1 */
+static int later_run(struct queue *q,
+                     void (*take)(const u8 *pkt, size_t n)) /* returns ms until the next, or -1 */
 {
         while (q->first) {
                 struct later *l = q->first;
