@@ -222,6 +222,17 @@ static void open_now(Radio *radio) {
         radio_start(radio);
 }
 
+/* Whoever has the radio may keep it for long. */
+static bool is_handed_over(Radio *radio, BondRequest *request) {
+        if (!manager_is_inhibited(radio->manager, radio_id(radio)))
+                return false;
+
+        (void) outcome_set(&request->outcome, OUTCOME_NOT_CONNECTED,
+                           "The radio is handed over to another program, or the machine goes to sleep");
+        request_finish(radio, request);
+        return true;
+}
+
 void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void *userdata) {
         BondRequest *request = request_new(radio, BOND_PAIR, userdata);
         uint32_t number = 0;
@@ -241,6 +252,8 @@ void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void 
                 return;
         }
 
+        if (is_handed_over(radio, request))
+                return;
         if (!passkey && radio->pin_asked) {
                 request->tried = true;
                 return;
@@ -285,7 +298,7 @@ void radio_verify_bond(Radio *radio, radio_done_t done, void *userdata) {
                 request_finish(radio, request); /* it answers all the time */
         else if (radio->state > RADIO_WAITING)
                 request->tried = true; /* under way */
-        else
+        else if (!is_handed_over(radio, request))
                 open_now(radio);
 }
 

@@ -289,6 +289,35 @@ START_TEST(all_radios_sleep) {
 }
 END_TEST
 
+static void count_pair(Radio *radio, const Outcome *outcome, bool already, void *userdata) {
+        ck_assert_int_eq(outcome->code, OUTCOME_NOT_CONNECTED);
+        ++*(unsigned *) userdata;
+}
+
+static void count_verify(Radio *radio, const Outcome *outcome, void *userdata) {
+        ck_assert_int_eq(outcome->code, OUTCOME_NOT_CONNECTED);
+        ++*(unsigned *) userdata;
+}
+
+/* Nobody knows for how long. */
+START_TEST(who_wants_to_pair_is_told) {
+        RadioSettings *settings = radio_settings_new("hut");
+        unsigned told = 0;
+        const char *why;
+        Radio *hut;
+
+        ck_assert_int_eq(radio_settings_set_transport(settings, "ble:C0:00:00:00:22:01", &why), 0);
+        manager_inhibit(f.manager, "hut");
+        ck_assert_int_eq(manager_add_radio(f.manager, settings, &hut), 0);
+        radio_pair(hut, "123456", count_pair, &told);
+        radio_pair(hut, NULL, count_pair, &told);
+        radio_verify_bond(hut, count_verify, &told);
+        fixture_until(&f, told == 3);
+        manager_release(f.manager, "hut");
+        ck_assert_int_eq(manager_remove_radio(f.manager, "hut"), 0);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("inhibit");
         TCase *tc = tcase_create("all");
@@ -305,6 +334,7 @@ int main(void) {
         tcase_add_test(tc, link_dies_meanwhile);
         tcase_add_test(tc, reload_meanwhile);
         tcase_add_test(tc, all_radios_sleep);
+        tcase_add_test(tc, who_wants_to_pair_is_told);
         suite_add_tcase(suite, tc);
         return fixture_run(suite);
 }
