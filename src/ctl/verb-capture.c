@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "framer.h"
@@ -93,6 +94,7 @@ static ExitCode write_frame(JsonObject *record, const char *text, void *userdata
 }
 
 static ExitCode open_file(Capture *c) {
+        struct stat st;
         int fd;
 
         if (strcmp(c->path, "-") == 0) {
@@ -104,7 +106,14 @@ static ExitCode open_file(Capture *c) {
         fd = open(c->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return ctl_fail(EXIT_CODE_FAILED, "cannot write %s: %s", c->path, g_strerror(errno));
+        /* … nor where an older file was. */
+        if (fstat(fd, &st) >= 0 && S_ISREG(st.st_mode))
+                (void) fchmod(fd, 0600);
         c->file = fdopen(fd, "w");
+        if (!c->file) {
+                (void) close(fd);
+                return ctl_fail(EXIT_CODE_FAILED, "cannot write %s: %s", c->path, g_strerror(ENOMEM));
+        }
         return EXIT_CODE_OK;
 }
 

@@ -264,7 +264,7 @@ class Tests(Case):
         self.assertEqual(self.bed.ctl("capture", "/nowhere/file", check=False).returncode, 1)
         with open(path, "w", encoding="ascii") as file:
             file.write("an older one")
-        os.chmod(path, 0o600)
+        os.chmod(path, 0o644)
         self.assertEqual(self.bed.ctl("capture", path, "--radio", "other", check=False).returncode, 4)
         self.assertEqual(os.path.getsize(path), len("an older one"))
         sim.control("text", from_="Bob", text="while you were away")
