@@ -261,8 +261,6 @@ class Tests(Case):
         client.bus.call(BUS_NAME, hilltop, IFACE + "Node", "GetBasic", GLib.Variant("(a{sv})", ({},)), None,
                         Gio.DBusCallFlags.NONE, 60000, None, None)  # fmt: skip
         client.wait(lambda: sim.control("stats")["commands"].get("9", 0) > before.get("9", 0), "the empty path")
-        client.call(hilltop, "Contact", "Refresh")
-        self.assertTrue(client.get(hilltop, "Contact", "PathKnown"))
         self.restart_daemon(client, "kill")
         client.wait(lambda: sim.control("stats")["commands"].get("13", 0) > before.get("13", 0), "the path as it was")
         client.wait(lambda: not client.get(hilltop, "Contact", "PathKnown"), "and in the book")
