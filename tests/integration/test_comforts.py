@@ -225,8 +225,10 @@ class Tests(Case):
         sim, client = self.start()
         program = self.follow("on-message", "--after", "0", "--reply", "--", "sh", "-c",
                               'read -r text; case $text in quiet) ;; *) printf "%s?\\n\\n" "$text" ;; esac')  # fmt: skip
-        sim.control("text", from_="Anna", text="quiet")
-        sim.control("text", from_="Anna", text="one")
+        # Anna and Bob do not wait for each other on the air: one text after the other.
+        for n, text in enumerate(("quiet", "one"), 1):
+            sim.control("text", from_="Anna", text=text)
+            client.wait_signal("Received", "Messages", count=n)
         sim.control("channel-text", channel="#test", author="Bob", text="two")
 
         def own():
