@@ -192,7 +192,7 @@ static void tell_cancel(BusQuestion *question) {
 static int on_passkey(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         BusQuestion *question = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(reply);
-        uint32_t passkey;
+        uint32_t passkey = 0;
 
         question->slot = sd_bus_slot_unref(question->slot);
         if (e) {
@@ -215,6 +215,7 @@ static int on_passkey(sd_bus_message *reply, void *userdata, sd_bus_error *error
                 question_next(question);
         } else
                 question_answer(question, 0, passkey);
+        explicit_bzero(&passkey, sizeof(passkey));
         return 0;
 }
 

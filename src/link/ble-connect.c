@@ -108,13 +108,9 @@ void ble_resolve(LinkBle *ble) {
 }
 
 void ble_stale(LinkBle *ble, BondReason reason) {
-        uint32_t passkey;
-        int r;
-
         bond_forget_drops(ble->bond);
         bond_set(ble->bond, BOND_STALE, reason);
-        r = ble->options.check_only || ble->repaired ? -ENOENT : bond_get_passkey(ble->bond, &passkey);
-        if (r >= 0) {
+        if (!ble->options.check_only && !ble->repaired && bond_has_passkey(ble->bond)) {
                 (void) log_full(&(LogContext){.topic = "bond", .id = EVENT_BOND_REPLACED}, LOG_NOTICE, 0,
                                 __FILE__, __LINE__,
                                 "The bond with %s is stale (%s): removing it, and pairing again",

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdarg.h>
 #include <string.h>
 
 #include "bluez-internal.h"
@@ -70,30 +71,54 @@ static int get_passkey(sd_bus_message *call, Bluez *bluez, uint32_t *ret, sd_bus
         return 0;
 }
 
+/* sd-bus wipes it when it is sent. */
+static int send_secret(sd_bus_message *call, const char *types, ...) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        va_list ap;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_sensitive(reply);
+        if (r < 0)
+                return r;
+
+        va_start(ap, types);
+        r = sd_bus_message_appendv(reply, types, ap);
+        va_end(ap);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        return r;
+}
+
 static int method_request_passkey(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        uint32_t passkey;
+        uint32_t passkey = 0;
         int r;
 
         r = get_passkey(call, userdata, &passkey, error);
-        if (r < 0)
-                return r;
-        return sd_bus_reply_method_return(call, "u", passkey);
+        if (r >= 0)
+                r = send_secret(call, "u", passkey);
+        explicit_bzero(&passkey, sizeof(passkey));
+        return r;
 }
 
 static int method_request_pin_code(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         char text[sizeof("4294967295")];
-        uint32_t passkey;
+        uint32_t passkey = 0;
         int r;
 
         r = get_passkey(call, userdata, &passkey, error);
-        if (r < 0)
-                return r;
-
         (void) g_snprintf(text, sizeof(text), "%06u", passkey);
-        return sd_bus_reply_method_return(call, "s", text);
+        if (r >= 0)
+                r = send_secret(call, "s", text);
+        explicit_bzero(&passkey, sizeof(passkey));
+        explicit_bzero(text, sizeof(text));
+        return r;
 }
 
-/* A radio shows a PIN and we type it; another way proves nothing to either side (wire reference 1.3). */
+/* A radio shows a PIN and we type it (wire reference 1.3): both families have a display for that, or pretend
+ * to, and nothing else. To compare numbers needs a person, and to pair without any (just works) lets in
+ * whoever bears the radio's address; the firmware refuses to talk over such a bond, too. */
 static int method_request_confirmation(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         BluezAgent *agent;
         int r;

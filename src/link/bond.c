@@ -175,7 +175,7 @@ void bond_withdraw_passkey(Bond *bond) {
 }
 
 int bond_get_passkey(Bond *bond, uint32_t *ret) {
-        uint32_t passkey;
+        uint32_t passkey = 0;
         int r;
 
         if (bond->has_offer) {
@@ -186,18 +186,34 @@ int bond_get_passkey(Bond *bond, uint32_t *ret) {
                 return -ENOENT;
 
         r = bond->source(bond->source_userdata, &passkey);
-        if (r < 0)
-                return r;
-        if (bond->has_rejected && bond->rejected == passkey)
-                return -EACCES;
+        if (r >= 0 && bond->has_rejected && bond->rejected == passkey)
+                r = -EACCES;
+        if (r >= 0)
+                *ret = passkey;
+        explicit_bzero(&passkey, sizeof(passkey));
+        return r;
+}
 
-        *ret = passkey;
-        return 0;
+bool bond_has_passkey(Bond *bond) {
+        uint32_t passkey = 0;
+        int r;
+
+        r = bond_get_passkey(bond, &passkey);
+        explicit_bzero(&passkey, sizeof(passkey));
+        return r >= 0;
+}
+
+/* Whether the source still gives this one. */
+static bool is_of_source(Bond *bond, uint32_t passkey) {
+        uint32_t own = 0;
+        bool same;
+
+        same = bond->source && bond->source(bond->source_userdata, &own) >= 0 && own == passkey;
+        explicit_bzero(&own, sizeof(own));
+        return same;
 }
 
 void bond_passkey_rejected(Bond *bond, uint32_t passkey) {
-        uint32_t own;
-
         /* A caller's is gone with that. Another one of the source may have been rejected before, and is not
          * tried again for it. */
         if (bond->has_offer && bond->offer == passkey) {
@@ -210,7 +226,8 @@ void bond_passkey_rejected(Bond *bond, uint32_t passkey) {
 }
 
 void bond_passkey_accepted(Bond *bond) {
-        bond->has_offer = false;
+        bond_withdraw_passkey(bond);
+        explicit_bzero(&bond->rejected, sizeof(bond->rejected));
         bond->has_rejected = false;
 }
 

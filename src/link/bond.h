@@ -45,7 +45,8 @@ const char *bond_reason_to_string(BondReason reason);
 
 #define PASSKEY_MAX 999999u
 
-/* Exactly six digits, acceptance row S04. -EINVAL else. */
+/* Exactly six digits, acceptance row S04. -EINVAL else. Whoever has a copy wipes it (explicit_bzero()) when
+ * it has served. */
 int passkey_parse(const char *text, uint32_t *ret);
 /* The first line of a file that others cannot read. -EPERM when they can, -EINVAL for another content. */
 int passkey_read_file(const char *path, uint32_t *ret);
@@ -81,6 +82,8 @@ void bond_offer_passkey(Bond *bond, uint32_t passkey);
 void bond_withdraw_passkey(Bond *bond);
 /* -ENOENT without one; -EACCES when the radio did not accept this one before, and nobody offered it anew. */
 int bond_get_passkey(Bond *bond, uint32_t *ret);
+/* Whether that would give one. */
+bool bond_has_passkey(Bond *bond);
 /* The radio did not accept it. */
 void bond_passkey_rejected(Bond *bond, uint32_t passkey);
 void bond_passkey_accepted(Bond *bond);

@@ -188,13 +188,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 static int on_start(sd_event_source *source, void *userdata) {
         LinkBle *ble = userdata;
         g_autoptr(LinkRef) link = link_ref(&ble->link);
-        uint32_t passkey;
         int r;
 
         ble->defer = sd_event_source_disable_unref(ble->defer);
 
         /* A person is asked for; the radio has said all that it has to say. */
-        if (bond_is_waiting(ble->bond) && bond_get_passkey(ble->bond, &passkey) < 0) {
+        if (bond_is_waiting(ble->bond) && !bond_has_passkey(ble->bond)) {
                 ble_end(ble, LINK_END_NEEDS_PIN, ENOKEY, _BOND_STATE_INVALID, BOND_REASON_NONE,
                         "the radio must be paired with its PIN (%s)",
                         bond_reason_to_string(bond_reason(ble->bond)));

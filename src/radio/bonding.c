@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
 #include <syslog.h>
 
 #include "macros.h"
@@ -233,14 +234,30 @@ static bool is_handed_over(Radio *radio, BondRequest *request) {
         return true;
 }
 
+static bool is_passkey(const char *text) {
+        uint32_t passkey;
+        int r;
+
+        r = passkey_parse(text, &passkey);
+        explicit_bzero(&passkey, sizeof(passkey));
+        return r >= 0;
+}
+
+static void offer_passkey(Radio *radio, const char *text) {
+        uint32_t passkey = 0;
+
+        (void) passkey_parse(text, &passkey);
+        bond_offer_passkey(radio->bond, passkey);
+        explicit_bzero(&passkey, sizeof(passkey));
+}
+
 void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void *userdata) {
         BondRequest *request = request_new(radio, BOND_PAIR, userdata);
-        uint32_t number = 0;
 
         request->pair_done = done;
         if (request->over)
                 return;
-        if (passkey && passkey_parse(passkey, &number) < 0) {
+        if (passkey && !is_passkey(passkey)) {
                 (void) outcome_set(&request->outcome, OUTCOME_INVALID_ARGUMENTS,
                                    "A PIN has exactly six digits");
                 request_finish(radio, request);
@@ -263,7 +280,7 @@ void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void 
         radio_forget_pin(radio);
         request->has_passkey = passkey;
         if (passkey)
-                bond_offer_passkey(radio->bond, number);
+                offer_passkey(radio, passkey);
         open_now(radio);
 }
 

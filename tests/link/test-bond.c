@@ -92,6 +92,23 @@ START_TEST(files) {
 }
 END_TEST
 
+/* Asked without being told the PIN itself. */
+START_TEST(has_passkey) {
+        ck_assert(!bond_has_passkey(bond));
+        bond_offer_passkey(bond, 0);
+        ck_assert(bond_has_passkey(bond));
+        bond_withdraw_passkey(bond);
+        bond_set_source(bond, source, NULL);
+        ck_assert(bond_has_passkey(bond));
+        bond_passkey_rejected(bond, source_passkey);
+        ck_assert(!bond_has_passkey(bond));
+        bond_passkey_accepted(bond);
+        ck_assert(bond_has_passkey(bond));
+        source_result = -ENOENT;
+        ck_assert(!bond_has_passkey(bond));
+}
+END_TEST
+
 START_TEST(states_have_names) {
         for (int i = 0; i < _BOND_STATE_MAX; i++)
                 ck_assert_ptr_nonnull(bond_state_to_string((BondState) i));
@@ -191,6 +208,7 @@ int main(void) {
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, six_digits);
         tcase_add_test(tcase, files);
+        tcase_add_test(tcase, has_passkey);
         tcase_add_test(tcase, states_have_names);
         tcase_add_test(tcase, two_drops_are_evidence);
         tcase_add_test(tcase, verified);
