@@ -32,6 +32,11 @@ static void end_no_answer(LinkBle *ble, const char *text) {
                 "the radio does not answer: is it on, near, and not connected to a phone? (%s)", text);
 }
 
+bool ble_is_worth_a_try(const LinkBle *ble) {
+        /* Who waited long for it has waited long enough. */
+        return ble->options.tries > 0 || ble_step_age(ble) < LONG_TRY_USEC;
+}
+
 static void connect_failed(LinkBle *ble, const sd_bus_error *e) {
         const char *text = e->message ?: e->name;
 
@@ -48,9 +53,7 @@ static void connect_failed(LinkBle *ble, const sd_bus_error *e) {
                 return;
         }
 
-        /* Who waited long for it has waited long enough. */
-        if (++ble->n_tries >= tries_max(ble) ||
-            (ble->options.tries == 0 && ble_step_age(ble) >= LONG_TRY_USEC)) {
+        if (++ble->n_tries >= tries_max(ble) || !ble_is_worth_a_try(ble)) {
                 end_no_answer(ble, text);
                 return;
         }
@@ -100,6 +103,10 @@ void ble_connect(LinkBle *ble) {
 void ble_resolve(LinkBle *ble) {
         const BluezDevice *d = ble_device(ble);
 
+        if (d && !d->paired && ble->connect_first) {
+                ble_pair_connected(ble);
+                return;
+        }
         if (d && d->services_resolved) {
                 ble_subscribe(ble);
                 return;

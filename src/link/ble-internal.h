@@ -47,7 +47,9 @@ typedef struct LinkBle {
         /* ble-pair.c */
         BluezAgent *agent;
         uint32_t passkey;
-        bool asked, connect_first;
+        bool asked;         /* for the PIN, in this pairing */
+        bool unproven;      /* asked to pair without it */
+        bool connect_first; /* Pair found no connection */
 
         /* ble-channel.c */
         int fd;
@@ -84,6 +86,8 @@ void ble_forget_device(LinkBle *ble);
 
 /* -- ble-connect.c -- */
 void ble_connect(LinkBle *ble);
+/* Whether what failed in this step failed soon enough to be tried again. */
+bool ble_is_worth_a_try(const LinkBle *ble);
 /* Connected: waits for the services, then subscribes. */
 void ble_resolve(LinkBle *ble);
 /* The bond is no good: pairs anew when there is a PIN, else ends. */
@@ -110,6 +114,8 @@ BondState ble_state_away(const LinkBle *ble);
 /* -- ble-pair.c -- */
 /* Gets the PIN and pairs; ble_resolve() or the end follow. */
 void ble_pair(LinkBle *ble);
+/* The same over the connection that is there now, where Pair found none. */
+void ble_pair_connected(LinkBle *ble);
 void ble_pair_stop(LinkBle *ble);
 
 /* -- ble-channel.c -- */

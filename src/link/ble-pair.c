@@ -37,19 +37,37 @@ static void pair_failed(LinkBle *ble, BondReason reason, const sd_bus_error *e) 
                                                "the Bluetooth service could not pair"},
         };
 
-        log_debug("Pair with %s: %s: %s: %s", ble->address, bond_reason_to_string(reason), e->name,
-                  e->message ?: "");
         if (reason == BOND_REASON_AUTHENTICATION)
                 bond_passkey_rejected(ble->bond, ble->passkey);
         ble->half_done = ble->ours;
         ble_end(ble, ends[reason].end, ends[reason].error, ends[reason].state, reason, "%s (%s)",
-                ends[reason].text, e->message && *e->message ? e->message : e->name);
+                ble->unproven ? "the radio wants to pair without its PIN, which proves nothing to either side"
+                              : ends[reason].text,
+                e->message && *e->message ? e->message : e->name);
+}
+
+/* bluetoothd connects only once for Pair, and what ends early on the air is worth another try. From here on
+ * as with every connection, and paired over the one that comes. */
+static bool connect_first(LinkBle *ble, BondReason reason) {
+        const BluezDevice *d = ble_device(ble);
+
+        if (reason != BOND_REASON_UNREACHABLE || ble->connect_first || !d || d->connected ||
+            !ble_is_worth_a_try(ble))
+                return false;
+
+        log_debug("No connection to pair %s with, connecting first", ble->address);
+        ble->connect_first = ble->half_done = true;
+        ble->n_tries = 1;
+        ble_connect(ble);
+        return true;
 }
 
 static BondReason reason_of(const LinkBle *ble, const sd_bus_error *e) {
         const BluezDevice *d = ble_device(ble);
         bool lost = !d || d->n_lost != ble->n_lost;
 
+        if (ble->unproven)
+                return BOND_REASON_REJECTED;
         if (sd_bus_error_has_name(e, "org.bluez.Error.AuthenticationFailed"))
                 return ble->asked ? BOND_REASON_AUTHENTICATION : BOND_REASON_REJECTED;
         if (sd_bus_error_has_name(e, "org.bluez.Error.AuthenticationRejected"))
@@ -76,7 +94,9 @@ static void paired(LinkBle *ble) {
         const BluezDevice *d = ble_device(ble);
 
         log_info("Paired with the radio %s", ble->address);
+        explicit_bzero(&ble->passkey, sizeof(ble->passkey));
         bond_passkey_accepted(ble->bond);
+        ble->half_done = false;
         bond_set(ble->bond, BOND_BONDED, BOND_REASON_NONE);
         ble->agent = bluez_agent_free(ble->agent);
 
@@ -109,10 +129,13 @@ static int on_paired(sd_bus_message *reply, void *userdata, sd_bus_error *error)
                 return 0;
 
         reason = reason_of(ble, e);
+        log_debug("Pair with %s: %s: %s: %s", ble->address, bond_reason_to_string(reason), e->name,
+                  e->message ?: "");
         if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) &&
             bluez_message(ble->bluez, ble->device, BLUEZ_DEVICE, "CancelPairing", &m) >= 0)
                 bluez_tell(ble->bluez, m);
-        pair_failed(ble, reason, e);
+        if (!connect_first(ble, reason))
+                pair_failed(ble, reason, e);
         return 0;
 }
 
@@ -128,28 +151,31 @@ static int agent_passkey(void *userdata, uint32_t *ret) {
         return 0;
 }
 
-static const BluezAgentHandler agent_handler = {.passkey = agent_passkey};
-
-static void on_agent_ready(int error, void *userdata) {
+static void agent_unproven(void *userdata) {
         LinkBle *ble = userdata;
-        g_autoptr(LinkRef) link = link_ref(&ble->link);
+
+        ble->unproven = true;
+}
+
+static const BluezAgentHandler agent_handler = {.passkey = agent_passkey, .unproven = agent_unproven};
+
+/* bluetoothd connects by itself for it, over LE since it has just seen the radio there. In the gap between a
+ * Connect and Pair a radio that asks for security would be answered by the default agent, which is the
+ * desktop's and knows nothing of our PIN. */
+static void pair_now(LinkBle *ble, int error) {
         const BluezDevice *d = ble_device(ble);
         g_autoptr(sd_bus_message) m = NULL;
         int r = error;
 
-        if (ble->step != BLE_AGENT)
-                return;
         if (!d) {
                 ble_begin(ble);
                 return;
         }
 
-        /* bluetoothd connects by itself for it. A Connect first would leave a gap in which a radio that asks
-         * for security is told that there is nobody to type the PIN. */
         ble_enter(ble, BLE_PAIRING, 0);
-        ble->ours = !d->connected;
+        ble->ours = ble->ours || !d->connected;
         ble->n_lost = d->n_lost;
-        ble->asked = false;
+        ble->asked = ble->unproven = false;
         bond_set(ble->bond, BOND_PAIRING, BOND_REASON_NONE);
         if (r >= 0)
                 r = bluez_message(ble->bluez, ble->device, BLUEZ_DEVICE, "Pair", &m);
@@ -157,6 +183,21 @@ static void on_agent_ready(int error, void *userdata) {
                 r = bluez_call(ble->bluez, &ble->call, m, on_paired, ble, PAIR_USEC);
         if (r < 0)
                 ble_end_errno(ble, r, "cannot pair");
+}
+
+static void on_agent_ready(int error, void *userdata) {
+        LinkBle *ble = userdata;
+        g_autoptr(LinkRef) link = link_ref(&ble->link);
+
+        if (ble->step == BLE_AGENT)
+                pair_now(ble, error);
+}
+
+void ble_pair_connected(LinkBle *ble) {
+        if (ble->agent)
+                pair_now(ble, 0);
+        else
+                ble_pair(ble);
 }
 
 void ble_pair(LinkBle *ble) {

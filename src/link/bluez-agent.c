@@ -126,6 +126,8 @@ static int method_request_confirmation(sd_bus_message *call, void *userdata, sd_
         r = read_device(userdata, call, &agent, error);
         if (r < 0)
                 return r;
+        if (agent->handler.unproven)
+                agent->handler.unproven(agent->userdata);
         return refuse(error, "A companion radio is paired by its PIN");
 }
 

@@ -137,6 +137,8 @@ typedef struct BluezAgent BluezAgent;
 typedef struct BluezAgentHandler {
         /* 0 and a passkey of 0 to 999999, or a negative errno to refuse. */
         int (*passkey)(void *userdata, uint32_t *ret);
+        /* bluetoothd wanted to pair in a way that proves nothing, and was refused. May be NULL. */
+        void (*unproven)(void *userdata);
         /* bluetoothd gave the question up. May be NULL. */
         void (*cancelled)(void *userdata);
 } BluezAgentHandler;

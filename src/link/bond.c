@@ -218,7 +218,7 @@ void bond_passkey_rejected(Bond *bond, uint32_t passkey) {
          * tried again for it. */
         if (bond->has_offer && bond->offer == passkey) {
                 bond_withdraw_passkey(bond);
-                if (!bond->source || bond->source(bond->source_userdata, &own) < 0 || own != passkey)
+                if (!is_of_source(bond, passkey))
                         return;
         }
         bond->has_rejected = true;

@@ -84,6 +84,7 @@ static bool set_radio(FakeRadio *radio, const char *key, const char *value) {
                         {"advertise", &radio->near},
                         {"mute", &radio->mute},
                         {"refuses", &radio->refuses},
+                        {"just-works", &radio->just_works},
                         {"loses-pairing", &radio->loses_pairing},
                         {"pairs-silently", &radio->pairs_silently},
                         {"refuses-notify", &radio->refuses_notify},

@@ -39,8 +39,11 @@ struct FakeRadio {
         bool mute;    /* takes connections, and is silent then */
         bool refuses; /* to pair */
         bool pairs_silently /* falls silent while pairing */, loses_pairing /* drops the link then */;
-        bool legacy;      /* pairing: keys before services, and Paired last */
-        bool open_notify; /* lets everybody subscribe; what is written is protected all the same */
+        bool legacy;       /* pairing: keys before services, and Paired last */
+        bool just_works;   /* and asks for no PIN, but whether to pair at all */
+        bool compares;     /* or whether both show the same number */
+        unsigned n_missed; /* connections that will end before they begin */
+        bool open_notify;  /* lets everybody subscribe; what is written is protected all the same */
         bool refuses_notify, refuses_write; /* as without enough security, encrypted or not */
         bool no_uart, no_write_command;
         uint32_t pin;

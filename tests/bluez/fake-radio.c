@@ -87,6 +87,13 @@ static void give_up(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
         answer_connect(radio, "le-connection-abort-by-local");
 }
 
+static bool misses(FakeRadio *radio) {
+        if (radio->n_missed == 0)
+                return false;
+        radio->n_missed--;
+        return true;
+}
+
 static void connect_device(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
         if (!radio->adapter->powered)
                 fake_reply_error(fake, call, FAKE_ERROR("Failed"), "Input/output error");
@@ -96,7 +103,9 @@ static void connect_device(FakeBluez *fake, FakeRadio *radio, sd_bus_message *ca
                 fake_reply_error(fake, call, FAKE_ERROR("InProgress"), "In Progress");
         else {
                 radio->connecting = sd_bus_message_ref(call);
-                if (radio->near)
+                if (misses(radio))
+                        fake_after(fake, fake->times.connect, give_up, radio, NULL);
+                else if (radio->near)
                         fake_after(fake, fake->times.connect, connected, radio, NULL);
                 else
                         fake_after(fake, fake->times.absent, give_up, radio, NULL);
@@ -160,8 +169,9 @@ static int on_passkey(sd_bus_message *reply, void *userdata, sd_bus_error *error
 
         if (!radio->pairing && !radio->auto_pairing)
                 return 0;
-        if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &passkey) < 0 ||
-            passkey != radio->pin) {
+        if (sd_bus_message_is_method_error(reply, NULL) ||
+            (!radio->just_works && !radio->compares &&
+             (sd_bus_message_read(reply, "u", &passkey) < 0 || passkey != radio->pin))) {
                 fake_news(radio, "wrong passkey");
                 authentication_failed(radio);
         } else
@@ -189,8 +199,13 @@ static void ask_agent(FakeRadio *radio, const char *sender) {
 
         radio->n_asked++;
         OK(sd_bus_message_new_method_call(fake->bus, &m, agent->sender ?: FAKE_CLIENT, agent->path,
-                                          "org.bluez.Agent1", "RequestPasskey"));
+                                          "org.bluez.Agent1",
+                                          radio->just_works ? "RequestAuthorization"
+                                          : radio->compares ? "RequestConfirmation"
+                                                            : "RequestPasskey"));
         OK(sd_bus_message_append(m, "o", radio->path));
+        if (radio->compares)
+                OK(sd_bus_message_append(m, "u", 123456));
         (void) g_snprintf(name, sizeof(name), ":1.%u", fake->generation);
         fake_call_as(fake, name, m, on_passkey, radio);
         if (radio->loses_pairing)
@@ -213,7 +228,7 @@ static void begin_pairing(FakeBluez *fake, FakeRadio *radio, sd_bus_message *cal
 static void connected_to_pair(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
         if (!radio->pairing) /* cancelled meanwhile */
                 return;
-        if (!radio->near) {
+        if (!radio->near || misses(radio)) {
                 pair_failed(radio, FAKE_ERROR("ConnectionAttemptFailed"), "Page Timeout");
                 return;
         }

@@ -159,6 +159,58 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* The radio, or whoever has its address, wants to pair without a PIN: it is us who refuse. */
+START_TEST(refused_by_us) {
+        f->hut->just_works = _i == 0;
+        f->hut->compares = _i == 1;
+        ble_open_link(f, HUT_ADDRESS);
+        ble_expect_end(f, LINK_END_REFUSED, BOND_NONE, BOND_REASON_REJECTED);
+        ck_assert_msg(strstr(f->why, "without its PIN"), "%s", f->why);
+        ck_assert_uint_eq(f->hut->n_asked, 1);
+        ck_assert(!f->hut->paired);
+        expect_clean();
+}
+END_TEST
+
+/* The connection ends before it begins: one inside Pair is all that bluetoothd tries, so the next ones are
+ * made by Connect, and the radio is paired over the one that lasts. */
+START_TEST(missed) {
+        static const struct {
+                unsigned tries, n_missed, n_connects;
+                bool works;
+        } cases[] = {{0, 1, 1, true}, {0, 2, 1, false}, {5, 4, 4, true}, {5, 5, 4, false}};
+
+        f->options.tries = cases[_i].tries;
+        f->hut->n_missed = cases[_i].n_missed;
+        ble_open_link(f, HUT_ADDRESS);
+        ck_assert_uint_eq(fake_count(f->fake, "Connect"), cases[_i].n_connects);
+        ck_assert_uint_eq(fake_count(f->fake, "RegisterAgent"), 1);
+        ck_assert_uint_eq(fake_count(f->fake, "Pair"), cases[_i].works ? 2 : 1);
+        if (cases[_i].works) {
+                expect_proof();
+                ck_assert_str_eq(f->states->str, "pairing bonded verified ");
+                ck_assert_uint_eq(f->hut->n_asked, 1);
+                f->link = link_close(f->link);
+                ble_pass(f, 5 * USEC_PER_SEC);
+                ck_assert(f->hut->paired && !f->hut->connected);
+        } else {
+                ble_expect_end(f, LINK_END_UNREACHABLE, BOND_NONE, BOND_REASON_UNREACHABLE);
+                expect_clean();
+        }
+}
+END_TEST
+
+/* Over a connection that Pair did not find it goes wrong as over any other. */
+START_TEST(missed_and_wrong) {
+        f->hut->n_missed = 1;
+        f->pin = 222222;
+        ble_open_link(f, HUT_ADDRESS);
+        ble_expect_end(f, LINK_END_NEEDS_PIN, BOND_NEEDS_PIN, BOND_REASON_AUTHENTICATION);
+        ck_assert_uint_eq(f->hut->n_asked, 1);
+        expect_clean();
+}
+END_TEST
+
 START_TEST(link_lost) {
         f->hut->loses_pairing = true;
         ble_open_link(f, HUT_ADDRESS);
@@ -479,6 +531,9 @@ int main(void) {
         tcase_add_test(tcase, wrong_pin);
         tcase_add_test(tcase, no_pin);
         tcase_add_test(tcase, refused);
+        tcase_add_loop_test(tcase, refused_by_us, 0, 2);
+        tcase_add_loop_test(tcase, missed, 0, 4);
+        tcase_add_test(tcase, missed_and_wrong);
         tcase_add_test(tcase, link_lost);
         tcase_add_test(tcase, silent);
         tcase_add_loop_test(tcase, errors_of_pair, 0, 9);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pairing over Bluetooth, and each way in which it can fail: by the daemon, and by meshcore-bond without it."""
 
-from air import PIN, Air, parse_tool, reason_of
+from air import ADAPTER, PIN, Air, parse_tool, reason_of
 
 
 def no_entry(air, radio):
@@ -105,3 +105,46 @@ def case_silent(lab):
     story = air.start({"hut": 0}, until=["hut bond none timeout"])
     story.told("hut bond pairing none", "hut changed opening waiting unreachable", "hut bond none timeout")
     air.row(f"silent while pairing, {story.seconds('hut bond none timeout'):.0f} s", "hut", story)
+
+
+DESKTOP = """
+import sys
+from gi.repository import Gio, GLib
+bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+info = Gio.DBusNodeInfo.new_for_xml(
+    "<node><interface name='org.bluez.Agent1'><method name='RequestPasskey'><arg type='o' direction='in'/>"
+    "<arg type='u' direction='out'/></method><method name='Cancel'/><method name='Release'/></interface></node>")
+def on_call(connection, sender, path, interface, member, arguments, invocation):
+    print(member, *arguments.unpack(), flush=True)
+    if member == "RequestPasskey":
+        invocation.return_dbus_error("org.bluez.Error.Rejected", "nobody is there")
+    else:
+        invocation.return_value(None)
+bus.register_object("/desktop", info.interfaces[0], on_call)
+def call(member, signature, *arguments):
+    bus.call_sync("org.bluez", "/org/bluez", "org.bluez.AgentManager1", member, GLib.Variant(signature, arguments), None, 0, -1)
+call("RegisterAgent", "(os)", "/desktop", "KeyboardDisplay")
+call("RequestDefaultAgent", "(o)", "/desktop")
+print("ready", flush=True)
+GLib.MainLoop().run()
+"""
+
+
+def case_desktop(lab):
+    """A radio that asks for security as soon as it is connected, beside a desktop whose agent is the default one: that
+    one is asked after a Connect of anybody, and ours, which knows the PIN, when we pair without one."""
+    air = Air(lab, "esp32", radios=["secreq=1"])
+    lab.write("/run/desktop.py", DESKTOP)
+    lab.at_end("systemctl stop lab-desktop")
+    lab.run("rm -f /run/desktop.log; systemd-run --quiet --collect --unit=lab-desktop -p StandardOutput=file:/run/desktop.log "
+            "python3 /run/desktop.py; until grep -q ready /run/desktop.log; do sleep 0.1; done")  # fmt: skip
+    lab.run(f"busctl call org.bluez {ADAPTER} org.bluez.Adapter1 SetDiscoveryFilter 'a{{sv}}' 1 Transport s le; "
+            f"timeout 20 bash -c 'coproc bluetoothctl; echo scan le >&${{COPROC[1]}}; "
+            f"until busctl tree --list org.bluez | grep -q {air.device()}$; do sleep 0.1; done; {air.call('Connect')}' || :; "
+            "for i in $(seq 50); do grep -q RequestPasskey /run/desktop.log && exit; sleep 0.1; done; cat /run/desktop.log; exit 1")  # fmt: skip
+    lab.run(f"busctl call org.bluez {ADAPTER} org.bluez.Adapter1 RemoveDevice o {air.device()} || :; "
+            f"while busctl tree --list org.bluez | grep -q {air.device()}$; do sleep 0.1; done; : >/run/desktop.log")  # fmt: skip
+    story = air.start({"hut": 0})
+    story.told("hut bond pairing none", "hut bond verified none")
+    assert "RequestPasskey" not in lab.run("cat /run/desktop.log")
+    lab.note("after a Connect the default agent is asked, after our Pair the one that knows")
