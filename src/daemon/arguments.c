@@ -67,7 +67,7 @@ static int usage_error(const char *message) {
 
 int arguments_parse(int argc, char *argv[], Arguments *ret) {
         g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-        g_autofree char *config = NULL, *state_dir = NULL, *level = NULL;
+        g_autofree char *config = NULL, *state_dir = NULL, *storage = NULL, *level = NULL;
         g_autofree char *check_store = NULL, *restore = NULL;
         g_autoptr(GError) error = NULL;
         gboolean session = FALSE, version = FALSE;
@@ -78,6 +78,10 @@ int arguments_parse(int argc, char *argv[], Arguments *ret) {
                          "Read FILE and FILE.d/*.conf instead of the usual ones", "FILE"},
                         {"state-dir", 0, 0, G_OPTION_ARG_FILENAME, &state_dir,
                          "Keep messages and contacts in DIR", "DIR"},
+                        {"storage", 0, 0, G_OPTION_ARG_STRING, &storage,
+                         "persistent: make DIR when it is not there; existing: only use what is there; "
+                         "volatile: keep nothing",
+                         "KIND"},
                         {"log-level", 'l', 0, G_OPTION_ARG_STRING, &level,
                          "err, warning, notice, info or debug; goes before LogLevel= of the file", "LEVEL"},
                         {"check-store", 0, 0, G_OPTION_ARG_FILENAME, &check_store,
@@ -111,6 +115,17 @@ int arguments_parse(int argc, char *argv[], Arguments *ret) {
 
         if (check_store && restore)
                 return usage_error("--check-store and --restore exclude one another.");
+        if (state_dir && !*state_dir)
+                return usage_error("--state-dir takes a directory.");
+        if (storage) {
+                arguments.storage = storage_from_string(storage);
+                if (arguments.storage < 0)
+                        return usage_error("--storage takes persistent, existing or volatile.");
+                if (check_store || restore)
+                        return usage_error("--storage is of no use with --check-store and --restore.");
+                if (state_dir && arguments.storage == STORAGE_VOLATILE)
+                        return usage_error("--state-dir and --storage volatile exclude one another.");
+        }
 
         arguments.session = session;
         arguments.check_store = g_steal_pointer(&check_store);

@@ -6,11 +6,14 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "state.h"
+
 typedef struct Arguments {
         bool session;
         bool config_given; /* then the file must be there */
         char *config;
-        char *state_dir;
+        char *state_dir;             /* not used with STORAGE_VOLATILE */
+        Storage storage;             /* the zero is the default */
         char *check_store, *restore; /* a file: do this and end */
         int log_level;               /* a syslog level, or -EINVAL when not given */
 } Arguments;

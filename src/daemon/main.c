@@ -14,6 +14,7 @@
 #include "log.h"
 #include "macros.h"
 #include "manager.h"
+#include "state.h"
 #include "store.h"
 #include "watchdog.h"
 
@@ -23,6 +24,7 @@
 typedef struct Daemon {
         Arguments arguments;
         sd_event *event;
+        char *state_dir; /* that is in use */
         Store *store;
         Manager *manager;
         sd_event_source *watchdog;
@@ -37,6 +39,9 @@ static void daemon_clear(Daemon *d) {
         d->watchdog = sd_event_source_disable_unref(d->watchdog);
         d->manager = manager_free(d->manager);
         d->store = store_close(d->store);
+        if (d->arguments.storage == STORAGE_VOLATILE)
+                state_remove(d->state_dir);
+        g_clear_pointer(&d->state_dir, g_free);
         d->event = sd_event_unref(d->event);
         arguments_clear(&d->arguments);
 }
@@ -151,10 +156,13 @@ static int watch_signals(Daemon *d) {
 }
 
 static int open_store(Daemon *d) {
-        if (g_mkdir_with_parents(d->arguments.state_dir, 0700) < 0)
-                return log_error_errno(errno, "Cannot make the state directory %s", d->arguments.state_dir);
+        int r;
 
-        return store_open(d->arguments.state_dir, &d->store);
+        r = state_prepare(d->arguments.storage, d->arguments.state_dir, &d->state_dir);
+        if (r < 0)
+                return r;
+
+        return store_open(d->state_dir, &d->store);
 }
 
 static int start(Daemon *d) {

@@ -19,7 +19,6 @@
  * needs a path and the caller has given us a descriptor only. */
 
 #define BACKUP_FILE "backup.tmp"
-#define STORE_FILE  "store.db"
 
 struct StoreBackup {
         GThread *thread;

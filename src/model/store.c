@@ -13,7 +13,6 @@
 #include "log.h"
 #include "store-internal.h"
 
-#define STORE_FILE      "store.db"
 #define BUSY_LIMIT_MSEC 100 /* somebody looks into the file with another program */
 
 static const char *const companions[] = {"-wal", "-shm"};

@@ -14,7 +14,8 @@
 
 typedef struct Store Store;
 
-#define STORE_SPOOL_FRAME_MAX 448 /* bytes */
+#define STORE_FILE            "store.db" /* in the state directory */
+#define STORE_SPOOL_FRAME_MAX 448        /* bytes */
 #define STORE_SPOOL_FRAMES    128
 
 /* Opens or makes state_dir/store.db and state_dir/spool. Damage that is found

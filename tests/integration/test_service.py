@@ -68,11 +68,13 @@ class Tests(Case):
         self.assertRegex(version.stdout, r"^meshcored [0-9.]+\n$")
         help_text = self.run_daemon("--help")
         self.assertEqual(help_text.returncode, 0)
-        for word in ("--session", "--config", "--state-dir", "--log-level", "meshcorectl", "SIGHUP", "Exit status"):
+        for word in ("--session", "--config", "--state-dir", "--storage", "--log-level", "meshcorectl", "SIGHUP", "Exit status"):
             self.assertIn(word, help_text.stdout)
 
         nowhere = os.path.join(self.bed.directory, "nowhere.conf")
-        for arguments in (["--nonsense"], ["extra"], ["--log-level", "loud"], ["--config", nowhere]):
+        for arguments in (["--nonsense"], ["extra"], ["--log-level", "loud"], ["--config", nowhere], ["--state-dir", ""],
+                          ["--storage", "loud"], ["--storage", "volatile", "--state-dir", nowhere],
+                          ["--storage", "existing", "--restore", nowhere]):  # fmt: skip
             with self.subTest(arguments=arguments):
                 wrong = self.run_daemon(*arguments)
                 self.assertEqual(wrong.returncode, USAGE)
@@ -347,6 +349,74 @@ class Tests(Case):
         self.assertTrue(os.path.exists(os.path.join(state, "store.db")))
         self.assertEqual(os.stat(state).st_mode & 0o077, 0)
         self.assertEqual(os.stat(os.path.join(state, "store.db")).st_mode & 0o077, 0)
+
+    def refused_storage(self, *arguments):
+        """What a daemon says that does not start for want of a good directory."""
+        daemon = Daemon(self.bed.directory, self.bed.bus, self.bed.config, self.bed.state_dir, arguments=arguments)
+        self.assertEqual(daemon.wait(), 1)
+        return daemon.log()
+
+    def test_storage(self):
+        """Directories that are none, or others', are refused; "existing" begins nothing anew."""
+        client = self.client()
+        self.bed.write_config({})
+        state = self.bed.state_dir
+        self.assertIn("No such file", self.refused_storage("--storage", "existing"))
+        self.assertFalse(os.path.exists(state))
+        with open(state, "w", encoding="ascii"):
+            pass
+        for kind in ("persistent", "existing"):
+            self.assertIn("Not a directory", self.refused_storage("--storage", kind))
+        os.unlink(state)
+
+        os.mkdir(state, 0o700)
+        self.assertIn("There is no store", self.refused_storage("--storage", "existing"))
+        self.assertEqual(os.listdir(state), [])
+        os.chmod(state, 0o1777)
+        self.assertIn("Every user can write", self.refused_storage())
+        os.chmod(state, 0o700)
+        os.symlink("/dev/null", os.path.join(state, "store.db"))
+        self.assertIn("no regular file", self.refused_storage())
+        os.unlink(os.path.join(state, "store.db"))
+        if os.geteuid() == 0:
+            os.chown(state, NOBODY, NOBODY)
+            self.assertIn("another user", self.refused_storage())
+            os.chown(state, 0, 0)
+
+        for kind in ("persistent", "existing"):
+            self.bed.start_daemon(arguments=["--storage", kind])
+            client.wait_owned()
+            self.assertTrue(os.path.exists(os.path.join(state, "store.db")))
+            self.assertEqual(self.bed.daemon.terminate()[0], 0)
+            self.bed.programs.remove(self.bed.daemon)
+            client.wait_owned(False)
+
+    def test_storage_volatile(self):
+        """In the runtime directory while the daemon runs, private, and gone with it; the state directory is not touched."""
+        client = self.client()
+        runtime = os.path.join(self.bed.directory, "run")
+        os.makedirs(runtime)
+        env = self.bed.environment()
+        env.update(XDG_STATE_HOME=self.bed.state_dir, XDG_RUNTIME_DIR=runtime)
+        for variable in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY"):
+            env.pop(variable, None)
+        sim = self.bed.start_sim()
+        self.bed.write_config({"sim": sim})
+        argv = [find_program("meshcored"), "--session", "--config", self.bed.config, "--storage", "volatile"]
+        for _ in range(2):
+            daemon = Program("meshcored", argv, self.bed.directory, env)
+            self.bed.programs.append(daemon)
+            client.wait_for_state("ready")
+            made = os.listdir(runtime)
+            self.assertEqual(len(made), 1, made)
+            self.assertEqual(os.stat(os.path.join(runtime, made[0])).st_mode & 0o077, 0)
+            self.assertIn("store.db", os.listdir(os.path.join(runtime, made[0])))
+            self.assertEqual(daemon.terminate()[0], 0)
+            self.bed.programs.remove(daemon)
+            client.wait_owned(False)
+            self.assertEqual(os.listdir(runtime), [])
+            self.assertFalse(os.path.exists(self.bed.state_dir))
+            self.assertIn("is gone when the daemon ends", daemon.log())
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
     def test_policy(self):
