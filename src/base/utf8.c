@@ -45,9 +45,10 @@ char *utf8_repair(const void *text, size_t size) {
                 if (size == 0)
                         break;
 
-                /* A character that merely stops too early was cut by the sender. */
+                /* A character that merely stops too early was cut by the sender. One that stops at a NUL
+                 * was not: there is more behind it. */
                 c = *p == '\0' ? (gunichar) -1 : g_utf8_get_char_validated(p, (gssize) size);
-                if (c == (gunichar) -2)
+                if (c == (gunichar) -2 && !memchr(p, '\0', size))
                         break;
 
                 g_string_append(out, REPLACEMENT);

@@ -68,6 +68,8 @@ static const Case cases[] = {
                 /* a NUL inside would hide the rest; at the end it is padding */
                 CASE("a\0z", "a" REPLACEMENT "z"),
                 CASE("\0z", REPLACEMENT "z"),
+                CASE("a\xC3\0z", "a" REPLACEMENT REPLACEMENT "z"),
+                CASE("a\xF0\x9F\0z", "a" REPLACEMENT REPLACEMENT REPLACEMENT "z"),
                 CASE("a\0\0\0", "a"),
                 CASE("\0\0", ""),
 
