@@ -8,8 +8,9 @@
  * with all names that changed meanwhile. Announcements leave at once, so that nothing changes on
  * the bus before it is there. */
 
-/* An object has at most this many interfaces of ours, and an interface this many properties. */
-#define INTERFACES_MAX 4
+/* An object has at most this many interfaces of ours (a radio that can be paired), and an interface this many
+ * properties. */
+#define INTERFACES_MAX 6
 #define PROPERTIES_MAX 64
 
 typedef struct Changes {

@@ -58,6 +58,21 @@ START_TEST(state_follows) {
 }
 END_TEST
 
+/* More than any other object has: each interface but one without properties, in one turn. */
+START_TEST(all_interfaces_change_at_once) {
+        PublicKey key = test_key(9);
+
+        fake_radio_set_identity(radio, &key);
+        fake_radio_set_bond(radio, "verified", "none", 5);
+        fake_radio_notify(radio, RADIO_CHANGED_DEVICE | RADIO_CHANGED_STATE);
+        fixture_run(f);
+        ck_assert_uint_eq(fixture_count_signals(f, "PropertiesChanged " BLE_PATH " "), 5);
+        ck_assert_uint_eq(fixture_count_signals(f, "PropertiesChanged " BLE_PATH " Pairing "), 1);
+        ck_assert_uint_eq(fixture_count_signals(f, "PropertiesChanged " BLE_PATH " Channels "), 1);
+        ck_assert_uint_eq(fixture_count_signals(f, "PropertiesChanged " BLE_PATH " Messages "), 1);
+}
+END_TEST
+
 START_TEST(only_bluetooth_has_it) {
         g_autoptr(sd_bus_message) reply = fixture_call(f, RADIO_PATH, BUS_PAIRING, "Verify", "");
 
@@ -139,6 +154,7 @@ int main(void) {
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, state_follows);
+        tcase_add_test(tcase, all_interfaces_change_at_once);
         tcase_add_test(tcase, only_bluetooth_has_it);
         tcase_add_test(tcase, pair);
         tcase_add_test(tcase, verify_and_forget);
