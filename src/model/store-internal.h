@@ -47,7 +47,8 @@ struct Store {
         int last_error;       /* logged already; again only after something else */
 
         char history_id[33];
-        uint64_t last_id; /* the highest message id that is known to have existed */
+        uint64_t last_id;        /* the highest message id that is known to have existed */
+        uint64_t last_id_before; /* the transaction */
         GPtrArray *clients;
         StoreCheck *check;
         StoreBackup *backup;
@@ -187,6 +188,9 @@ int store_save_slot(Store *store, int64_t identity, unsigned slot, uint64_t chan
 
 /* -- store-messages.c -------------------------------------------------------- */
 
+#define STORE_ID_MAX      (INT64_C(1) << 62) /* far from where the next one would be none */
+#define STORE_COUNT_EVERY 128                /* messages, until they are in the counters of "unread" */
+
 #define STORE_DUPLICATE_WINDOW_USEC (7 * USEC_PER_DAY)
 #define STORE_ACK_WINDOW_USEC       (7 * USEC_PER_DAY)
 #define STORE_TOKEN_WINDOW_USEC     (1 * USEC_PER_DAY)
@@ -232,7 +236,8 @@ int store_has_peer_messages(Store *store, int64_t identity, const PublicKey *pee
 int store_has_channel_messages(Store *store, uint64_t channel);
 
 int store_count_peer_unread(Store *store, int64_t identity, const PublicKey *peer, uint64_t *ret);
-/* One call for each conversation with something unread; peer NULL: only the prefix is known. */
+/* Any number of calls for a conversation with something unread, whose sum it is; peer NULL: only the prefix
+ * is known. */
 typedef void (*store_unread_t)(const uint8_t *prefix, const PublicKey *peer, uint64_t channel, uint64_t n,
                                void *userdata);
 int store_load_unread(Store *store, int64_t identity, store_unread_t take, void *userdata);

@@ -180,9 +180,15 @@ int store_has_channel_messages(Store *store, uint64_t channel) {
         return query_step(&query);
 }
 
+/* Unread messages of identity ?1 that the counters do not know yet. */
+#define UNCOUNTED "identity = ?1 AND read = 0 AND id > (SELECT value FROM meta WHERE name = 'counted')"
+
 int store_count_peer_unread(Store *store, int64_t identity, const PublicKey *peer, uint64_t *ret) {
-        g_auto(Query) query = query_begin(store, "SELECT ifnull(sum(n), 0) FROM unread WHERE identity = ?"
-                                                 " AND peer_prefix = ? AND peer IN (x'', ?)");
+        g_auto(Query) query = query_begin(
+                        store, "SELECT (SELECT ifnull(sum(n), 0) FROM unread WHERE identity = ?1"
+                               " AND peer_prefix = ?2 AND peer IN (x'', ?3))"
+                               " + (SELECT count(*) FROM message INDEXED BY message_unread WHERE " UNCOUNTED
+                               " AND peer_prefix = ?2 AND (peer IS NULL OR peer = ?3))");
         int r;
 
         query_bind_int(&query, identity);
@@ -198,7 +204,10 @@ int store_count_peer_unread(Store *store, int64_t identity, const PublicKey *pee
 
 int store_load_unread(Store *store, int64_t identity, store_unread_t take, void *userdata) {
         g_auto(Query) query = query_begin(
-                        store, "SELECT peer_prefix, peer, channel, n FROM unread WHERE identity = ?");
+                        store,
+                        "SELECT peer_prefix, peer, channel, n FROM unread WHERE identity = ?1 UNION ALL"
+                        " SELECT ifnull(peer_prefix, x''), ifnull(peer, x''), channel, 1"
+                        " FROM message INDEXED BY message_unread WHERE " UNCOUNTED);
         int r;
 
         query_bind_int(&query, identity);

@@ -178,31 +178,39 @@ int store_count_duplicate(Store *store, uint64_t id) {
 
 /* -- one message ----------------------------------------------------------- */
 
-static int count_unread(Store *store, int64_t identity, const Message *message) {
-        g_auto(Query) query =
-                        query_begin(store, "INSERT INTO unread VALUES (?, ifnull(?, x''), ifnull(?, x''),"
-                                           " ?, 1) ON CONFLICT (identity, peer_prefix, peer, channel)"
-                                           " DO UPDATE SET n = n + 1");
+/* Brings the counters up to this message, the newest one. */
+static int count_unread(Store *store, uint64_t id) {
+        g_auto(Query) add = query_begin(store, "INSERT INTO unread SELECT identity, ifnull(peer_prefix, x''),"
+                                               " ifnull(peer, x''), channel, 1 FROM message WHERE read = 0"
+                                               " AND id > (SELECT value FROM meta WHERE name = 'counted')"
+                                               " ON CONFLICT (identity, peer_prefix, peer, channel)"
+                                               " DO UPDATE SET n = n + 1");
+        g_auto(Query) mark = query_begin(store, "UPDATE meta SET value = ? WHERE name = 'counted'");
+        int r;
 
-        query_bind_int(&query, identity);
-        query_bind_blob(&query, message->has_peer ? message->peer_prefix : NULL, KEY_PREFIX_SIZE);
-        query_bind_key(&query, message->has_peer && message->has_peer_key ? &message->peer : NULL);
-        query_bind_int(&query, (int64_t) message->channel);
-        return query_run(&query);
+        r = query_run(&add);
+        if (r < 0)
+                return r;
+
+        query_bind_int(&mark, (int64_t) id);
+        return query_run(&mark);
 }
 
 int store_add_message(Store *store, int64_t identity, const Message *message, int64_t digest,
                       uint64_t *ret_id) {
         g_auto(Query) query = query_begin(
                         store,
-                        "INSERT INTO message (identity, digest, kind, state, peer_prefix, peer, channel, "
+                        "INSERT INTO message (id, identity, digest, kind, state, peer_prefix, peer, channel, "
                         "author,"
                         " author_prefix, text, data, data_type, sender_timestamp, timestamp_usec, snr_x4,"
                         " path_len, maybe_cut, duplicates, read, attempts, round_trip_usec, uncertain,"
                         " expires_usec, error)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+                        " ?)");
+        const uint64_t id = store->last_id + 1;
         int r;
 
+        query_bind_int(&query, (int64_t) id);
         query_bind_int(&query, identity);
         query_bind_int(&query, digest);
         query_bind_int(&query, message->kind);
@@ -235,9 +243,8 @@ int store_add_message(Store *store, int64_t identity, const Message *message, in
         if (r < 0)
                 return r;
 
-        *ret_id = (uint64_t) sqlite3_last_insert_rowid(store->db);
-        store->last_id = MAX(store->last_id, *ret_id);
-        return message->read ? 0 : count_unread(store, identity, message);
+        store->last_id = *ret_id = id;
+        return id % STORE_COUNT_EVERY == 0 ? count_unread(store, id) : 0;
 }
 
 int store_get_message(Store *store, int64_t identity, uint64_t id, Message **ret) {

@@ -216,8 +216,45 @@ static const char step_3[] = "ALTER TABLE message ADD COLUMN repeats BLOB;"; /* 
 
 static const char step_4[] = "ALTER TABLE contact ADD COLUMN path_lent INTEGER NOT NULL DEFAULT 0;";
 
+/* Two pages less in the log for each received message.
+ *
+ * AUTOINCREMENT writes the last id with every message. The id is given by store_add_message() now, above all
+ * that are there, and the last one is noted only when it is deleted: no id is used twice all the same. The
+ * keyword is taken out of the text of the table as SQLite's documentation of ALTER TABLE says for a change
+ * that leaves the rows as they are; a new table would be a copy of the whole history.
+ *
+ * The counters of "unread" are those of the messages up to the id 'counted'; what came after it is counted by
+ * its rows, at most STORE_COUNT_EVERY of them. */
+#define COUNTED "(SELECT value FROM meta WHERE name = 'counted')"
+static const char step_5[] =
+                "INSERT INTO meta SELECT 'last-id', max(ifnull((SELECT max(id) FROM message), 0),"
+                " ifnull((SELECT max(seq) FROM sqlite_sequence WHERE name = 'message'), 0));"
+                "INSERT INTO meta SELECT 'counted', value FROM meta WHERE name = 'last-id';"
+                "PRAGMA writable_schema = ON;"
+                "UPDATE sqlite_schema SET sql = replace(sql, ' AUTOINCREMENT', '')"
+                " WHERE type = 'table' AND name = 'message';"
+                "PRAGMA writable_schema = RESET;"
+
+                "CREATE TRIGGER message_deleted_last AFTER DELETE ON message"
+                " WHEN NOT EXISTS (SELECT 1 FROM message WHERE id > OLD.id) BEGIN"
+                " UPDATE meta SET value = max(value, OLD.id) WHERE name = 'last-id';"
+                "END;"
+                "DROP TRIGGER message_read;"
+                "DROP TRIGGER message_unread;"
+                "DROP TRIGGER message_deleted_unread;"
+                "CREATE TRIGGER message_read AFTER UPDATE OF read ON message WHEN OLD.read = 0"
+                " AND NEW.read <> 0 AND OLD.id <= " COUNTED " BEGIN" LESS_UNREAD "END;"
+                "CREATE TRIGGER message_unread AFTER UPDATE OF read ON message WHEN OLD.read <> 0"
+                " AND NEW.read = 0 AND OLD.id <= " COUNTED " BEGIN"
+                " INSERT INTO unread VALUES (NEW.identity, ifnull(NEW.peer_prefix, x''),"
+                "  ifnull(NEW.peer, x''), NEW.channel, 1)"
+                "  ON CONFLICT (identity, peer_prefix, peer, channel) DO UPDATE SET n = n + 1;"
+                "END;"
+                "CREATE TRIGGER message_deleted_unread AFTER DELETE ON message WHEN OLD.read = 0"
+                " AND OLD.id <= " COUNTED " BEGIN" LESS_UNREAD "END;";
+
 const char *const store_schema_steps[] = {
-                step_0, step_1, step_2, step_3, step_4,
+                step_0, step_1, step_2, step_3, step_4, step_5,
 };
 
 const int store_schema_version = ELEMENTSOF(store_schema_steps);
@@ -243,7 +280,10 @@ static int migrate_step(Store *store, int from) {
         if (r < 0)
                 return r;
 
+        /* A step may change the text of the schema; nobody else's SQL runs here. */
+        (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
         r = store_exec(store, store_schema_steps[from]);
+        (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         if (r >= 0)
                 r = store_exec(store, mark);
         if (r >= 0)
@@ -326,17 +366,22 @@ static int verify_last_row(Store *store) {
         return 0;
 }
 
-static int verify_sequence(Store *store) {
-        g_auto(Query) query = query_begin(store, "SELECT max(ifnull((SELECT max(id) FROM message), 0), "
-                                                 "ifnull((SELECT seq FROM sqlite_sequence"
-                                                 " WHERE name = 'message'), 0))");
+static int verify_last_id(Store *store) {
+        g_auto(Query) query = query_begin(store, "SELECT max(ifnull((SELECT max(id) FROM message), 0),"
+                                                 " (SELECT CAST(value AS INTEGER) FROM meta"
+                                                 "  WHERE name = 'last-id'))");
+        int64_t last;
         int r;
 
         r = query_step(&query);
         if (r < 0)
                 return r;
 
-        store->last_id = MAX(store->last_id, (uint64_t) query_int(&query, 0));
+        last = query_int(&query, 0);
+        if (query_is_null(&query, 0) || last > STORE_ID_MAX)
+                return store_fail_damaged(store, "the last id of a message makes no sense");
+
+        store->last_id = MAX(store->last_id, (uint64_t) last);
         return 0;
 }
 
@@ -346,9 +391,7 @@ int store_schema_seed(Store *store) {
         if (store->last_id == 0)
                 return 0;
 
-        query = query_begin(store,
-                            "INSERT INTO sqlite_sequence (name, seq) SELECT 'message', ?"
-                            " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'message')");
+        query = query_begin(store, "UPDATE meta SET value = max(value, ?) WHERE name = 'last-id'");
         query_bind_int(&query, (int64_t) store->last_id);
         return query_run(&query);
 }
@@ -360,7 +403,7 @@ int store_schema_verify(Store *store) {
         if (r >= 0)
                 r = verify_last_row(store);
         if (r >= 0)
-                r = verify_sequence(store);
+                r = verify_last_id(store);
 
         return r;
 }

@@ -268,6 +268,7 @@ int store_begin(Store *store) {
                 return r;
 
         store->in_transaction = true;
+        store->last_id_before = store->last_id;
         return 0;
 }
 
@@ -300,6 +301,7 @@ void store_rollback(Store *store) {
                 return;
 
         store->in_transaction = false;
+        store->last_id = store->last_id_before;
         if (store->db) {
                 /* Some errors have rolled back already. */
                 if (!sqlite3_get_autocommit(store->db))

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "macros.h"
 #include "model-fixture.h"
+#include "store-internal.h"
 
 static Fixture f;
 
@@ -524,6 +525,54 @@ START_TEST(unread_counts) {
 }
 END_TEST
 
+static uint64_t count_rows(void) {
+        return (uint64_t) fixture_sql(&f, "SELECT count(*) FROM message WHERE read = 0");
+}
+
+/* What is unread is counted in steps of so many messages; nobody may see that. */
+START_TEST(unread_counts_in_steps) {
+        g_autoptr(Contact) ann = contact_of(1, "Ann"), bob = contact_of(2, "Bob");
+        const MessageUpdate unread = {.set = MESSAGE_CHANGED_READ, .read = false};
+        uint64_t ids[2 * STORE_COUNT_EVERY + 50];
+        const size_t n = ELEMENTSOF(ids);
+
+        put(ann);
+        put(bob);
+        for (size_t i = 0; i < n; i++)
+                ids[i] = receive_text(&f, i % 3 ? &ann->key : &bob->key, "text", (uint32_t) i + 1);
+        ck_assert_int_eq(fixture_sql(&f, "SELECT value FROM meta WHERE name = 'counted'"),
+                         2 * STORE_COUNT_EVERY);
+        ck_assert_int_eq(fixture_sql(&f, "SELECT sum(n) FROM unread"), 2 * STORE_COUNT_EVERY);
+        ck_assert_uint_eq(identity_unread(f.identity), n);
+        assert_durable();
+
+        /* Some of those that are counted, and some of the others, there and back and away. */
+        for (size_t i = 0; i < n; i += 5)
+                ck_assert_int_eq(identity_mark_read(f.identity, &ids[i], 1), 1);
+        ck_assert_uint_eq(identity_unread(f.identity), count_rows());
+        assert_durable();
+        for (size_t i = 0; i < n; i += 10)
+                ck_assert_int_eq(identity_update_message(f.identity, ids[i], &unread), 0);
+        for (size_t i = 1; i < n; i += 7)
+                ck_assert_int_eq(identity_delete_messages(f.identity, &ids[i], 1), 1);
+        ck_assert_uint_eq(identity_unread(f.identity), count_rows());
+        assert_durable();
+
+        /* A contact that comes later is told the same. */
+        ck_assert_int_eq(identity_remove_contact(f.identity, &ann->key), 0);
+        put(ann);
+        ck_assert_uint_eq(identity_get_contact(f.identity, &ann->key)->unread +
+                                          identity_get_contact(f.identity, &bob->key)->unread,
+                          count_rows());
+        assert_durable();
+
+        ck_assert_int_ge(identity_delete_messages(f.identity, ids, n), 1);
+        fixture_reopen(&f);
+        ck_assert_uint_eq(identity_unread(f.identity), 0);
+        ck_assert_uint_eq(receive_text(&f, &ann->key, "again", 10000), ids[n - 1] + 1);
+}
+END_TEST
+
 START_TEST(peers) {
         g_autoptr(Contact) ann = contact_of(1, "Ann"), twin = contact_of(1, "twin");
         g_autoptr(Message) before = NULL, after = NULL, ambiguous = NULL;
@@ -877,6 +926,7 @@ int main(void) {
         tcase_add_test(tc, duplicates_data);
         tcase_add_test(tc, duplicates_per_identity);
         tcase_add_test(tc, unread_counts);
+        tcase_add_test(tc, unread_counts_in_steps);
         tcase_add_test(tc, peers);
         tcase_add_test(tc, tokens);
         tcase_add_test(tc, tokens_bounded);

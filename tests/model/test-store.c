@@ -161,30 +161,78 @@ START_TEST(newer_schema) {
 }
 END_TEST
 
+static void must_exec(sqlite3 *db, const char *sql) {
+        ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+                      sqlite3_errmsg(db));
+}
+
+/* In the place of the store, which is closed then: a file of an older version, with what the SQL puts in. */
+static void make_old_store(int version, const char *sql) {
+        g_autofree char *path = fixture_path(&f, "store.db");
+        sqlite3 *db = NULL;
+
+        fixture_close(&f);
+        ck_assert_int_eq(unlink(path), 0);
+        ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+        for (int step = 0; step < version; step++) {
+                g_autofree char *mark = g_strdup_printf("PRAGMA user_version = %i", step + 1);
+
+                must_exec(db, store_schema_steps[step]);
+                must_exec(db, mark);
+        }
+        if (sql)
+                must_exec(db, sql);
+        ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+
 /* A file of each older version, made by the steps up to it, is brought to ours. */
 START_TEST(migration) {
-        g_autofree char *path = fixture_path(&f, "store.db");
-
         for (int version = 0; version <= store_schema_version; version++) {
-                sqlite3 *db = NULL;
-
-                fixture_close(&f);
-                ck_assert_int_eq(unlink(path), 0);
-                ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-                for (int step = 0; step < version; step++) {
-                        g_autofree char *mark = g_strdup_printf("PRAGMA user_version = %i", step + 1);
-
-                        ck_assert_int_eq(sqlite3_exec(db, store_schema_steps[step], NULL, NULL, NULL),
-                                         SQLITE_OK);
-                        ck_assert_int_eq(sqlite3_exec(db, mark, NULL, NULL, NULL), SQLITE_OK);
-                }
-                ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
-
+                make_old_store(version, NULL);
                 fixture_open(&f);
                 ck_assert_int_eq(fixture_sql(&f, "PRAGMA user_version"), store_schema_version);
                 receive_text(&f, &own_key, "x", 1);
                 ck_assert_uint_eq(fixture_count_files(&f, "store.db.damaged"), 0);
         }
+}
+END_TEST
+
+/* Version 5 counted each unread message at once, and SQLite gave the ids. */
+START_TEST(migration_of_counters) {
+        g_autofree char *key = g_strdup(key_to_text(&own_key).text);
+        g_autofree char *sql = g_strdup_printf(
+                        "INSERT INTO identity VALUES (1, x'%s', 0, 0, 0);"
+                        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
+                        " INSERT INTO message SELECT i, 1, 0, 7, x'%.12s', x'%s', 0, '', NULL, 'text ' || i,"
+                        " NULL, 0, i, i, NULL, 255, 0, 0, 0, 0, 0, 0, 0, NULL, i, NULL FROM n;"
+                        "INSERT INTO unread VALUES (1, x'%.12s', x'%s', 0, 300);"
+                        "DELETE FROM message WHERE id > 290",
+                        key, key, key, key, key);
+        uint64_t ids[] = {1, 290, 0};
+
+        make_old_store(5, sql);
+        ck_assert_int_eq(fixture_sql(&f, "SELECT n FROM unread"), 290);
+        fixture_open(&f);
+        ck_assert_uint_eq(identity_unread(f.identity), 290);
+        ck_assert_int_eq(fixture_sql(&f, "SELECT count(*) FROM sqlite_schema"
+                                         " WHERE sql LIKE '%AUTOINCREMENT%'"),
+                         0);
+
+        /* The deleted ones were known to somebody: their ids are not used again. */
+        ids[2] = receive_text(&f, &own_key, "new", 1000);
+        ck_assert_uint_eq(ids[2], 301);
+        ck_assert_int_eq(identity_mark_read(f.identity, ids, ELEMENTSOF(ids)), 3);
+        ck_assert_uint_eq(identity_unread(f.identity), 288);
+        fixture_reopen(&f);
+        ck_assert_uint_eq(identity_unread(f.identity), 288);
+        ck_assert_int_eq(identity_delete_messages(f.identity, ids, ELEMENTSOF(ids)), 3);
+        fixture_reopen(&f);
+        ck_assert_uint_eq(identity_unread(f.identity), 288);
+        ck_assert_uint_eq(receive_text(&f, &own_key, "newer", 1001), 302);
+        ck_assert_int_eq(fixture_sql(&f, "SELECT count(*) FROM pragma_integrity_check"
+                                         " WHERE integrity_check <> 'ok'"),
+                         0);
+        ck_assert_uint_eq(fixture_count_files(&f, "store.db.damaged"), 0);
 }
 END_TEST
 
@@ -608,6 +656,7 @@ int main(void) {
         tcase_add_test(tc, lock);
         tcase_add_test(tc, newer_schema);
         tcase_add_test(tc, migration);
+        tcase_add_test(tc, migration_of_counters);
         tcase_add_test(tc, radio_slots);
         tcase_add_test(tc, lines);
         tcase_add_test(tc, full_disk);
