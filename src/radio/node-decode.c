@@ -165,7 +165,7 @@ void node_decode_neighbours(const Reply *reply, NodeAnswer *answer, size_t max) 
                 NodeRecord *record = node_answer_add(answer);
 
                 node_record_add_bytes(record, "Key", NODE_VALUE_KEY, n->prefix.data, n->prefix.size);
-                node_record_add_usec(record, "LastHeardUSec", now - n->secs_ago * USEC_PER_SEC);
+                node_record_add_usec(record, "LastHeardUSec", now - MIN(now, n->secs_ago * USEC_PER_SEC));
                 add_snr(record, "Snr", n->snr_x4);
         }
 }

@@ -165,6 +165,35 @@ START_TEST(answers_are_matched_by_tag) {
 }
 END_TEST
 
+static void on_neighbours(Radio *radio, const Outcome *outcome, NodeAnswer *answer, void *userdata) {
+        uint64_t *heard = userdata;
+
+        ck_assert_int_eq(outcome->code, OUTCOME_OK);
+        ck_assert_uint_eq(answer->list->len, 2);
+        for (unsigned i = 0; i < 2; i++)
+                heard[i] = node_record_get(answer->list->pdata[i], "LastHeardUSec")->number;
+}
+
+/* A node may claim to have heard another one before the epoch. */
+START_TEST(neighbours_of_long_ago) {
+        const NodeQuery query = {.operation = NODE_OPERATION_NEIGHBOURS, .key = key_of(1)};
+        const uint8_t ages[][5] = {{60, 0, 0, 0, 40}, {0xFF, 0xFF, 0xFF, 0xFF, 40}};
+        uint8_t frame[6 + 4 + 2 * 13] = {PUSH_BINARY_RESPONSE, [6] = 2, [8] = 2, [10] = 1, [23] = 2};
+        uint64_t heard[] = {UINT64_MAX, UINT64_MAX}, now = clock_realtime_usec();
+
+        (void) radio_request_node(f.radio, &query, on_neighbours, heard);
+        fixture_settle(&f);
+        memcpy(frame + 2, g_bytes_get_data(f.peer->acks->pdata[f.peer->acks->len - 1], NULL), TAG_SIZE);
+        memcpy(frame + 10 + 8, ages[0], sizeof(ages[0]));
+        memcpy(frame + 23 + 8, ages[1], sizeof(ages[1]));
+        peer_push(f.peer, frame, sizeof(frame));
+        fixture_until(&f, heard[1] != UINT64_MAX);
+        ck_assert_uint_ge(heard[0], now - 60 * USEC_PER_SEC);
+        ck_assert_uint_lt(heard[0], now);
+        ck_assert_uint_eq(heard[1], 0);
+}
+END_TEST
+
 START_TEST(lost_link_ends_all) {
         ask(1, "a", false);
         ask(2, "a", true);
@@ -324,6 +353,7 @@ int main(void) {
         tcase_add_test(tcase, each_user_has_a_limit);
         tcase_add_test(tcase, few_command_lines_at_once);
         tcase_add_test(tcase, answers_are_matched_by_tag);
+        tcase_add_test(tcase, neighbours_of_long_ago);
         tcase_add_test(tcase, lost_link_ends_all);
         tcase_add_test(tcase, old_radios_have_other_commands);
         tcase_add_test(tcase, busy_radio_is_asked_again);
