@@ -44,6 +44,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
                         return 0;
         }
         link_received(link, frame, (size_t) n);
+        explicit_bzero(frame, (size_t) n); /* it may have been a key */
         return 0;
 }
 

@@ -60,7 +60,7 @@ typedef struct LinkBle {
 
         /* ble-write.c */
         sd_bus_slot *write_call; /* a write, or AcquireWrite */
-        GQueue writes;           /* GBytes; the first one is under way while a write is */
+        GQueue writes;           /* Write; the first one is under way while a write is */
         size_t n_waiting;
         bool acquired; /* AcquireWrite was tried */
         int write_fd;  /* of it */

@@ -21,11 +21,22 @@
 
 static int write_next(LinkBle *ble);
 
-static void drop_head(LinkBle *ble) {
-        GBytes *head = g_queue_pop_head(&ble->writes);
+typedef struct Write {
+        size_t size;
+        uint8_t data[FRAME_MAX];
+} Write;
 
-        ble->n_waiting -= g_bytes_get_size(head);
-        g_bytes_unref(head);
+/* It may have been a key or a password. */
+static void free_write(gpointer write) {
+        explicit_bzero(write, sizeof(Write));
+        g_free(write);
+}
+
+static void drop_head(LinkBle *ble) {
+        Write *head = g_queue_pop_head(&ble->writes);
+
+        ble->n_waiting -= head->size;
+        free_write(head);
 }
 
 static void go_on(LinkBle *ble) {
@@ -106,12 +117,9 @@ static int acquire(LinkBle *ble) {
 
 static int write_descriptor(LinkBle *ble) {
         while (ble->writes.length > 0) {
-                GBytes *head = g_queue_peek_head(&ble->writes);
-                const void *data;
-                size_t size;
+                const Write *head = g_queue_peek_head(&ble->writes);
 
-                data = g_bytes_get_data(head, &size);
-                if (send(ble->write_fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+                if (send(ble->write_fd, head->data, head->size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
                         drop_head(ble);
                         continue;
                 }
@@ -149,16 +157,15 @@ static int on_written(sd_bus_message *reply, void *userdata, sd_bus_error *error
 }
 
 static int write_value(LinkBle *ble) {
-        GBytes *head = g_queue_peek_head(&ble->writes);
+        const Write *head = g_queue_peek_head(&ble->writes);
         g_autoptr(sd_bus_message) m = NULL;
-        const void *data;
-        size_t size;
         int r;
 
-        data = g_bytes_get_data(head, &size);
         r = bluez_message(ble->bluez, ble->write_path, BLUEZ_CHARACTERISTIC, "WriteValue", &m);
         if (r >= 0)
-                r = sd_bus_message_append_array(m, 'y', data, size);
+                r = sd_bus_message_sensitive(m);
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', head->data, head->size);
         if (r >= 0)
                 r = sd_bus_message_append(m, "a{sv}", 1, "type", "s", "request");
         if (r >= 0)
@@ -178,30 +185,30 @@ static int write_next(LinkBle *ble) {
 
 int ble_send(Link *link, const uint8_t *frame, size_t size) {
         LinkBle *ble = (LinkBle *) link;
+        Write *copy;
         int r;
 
         if (ble->n_waiting + size > WAITING_MAX)
                 return -ENOBUFS;
 
-        g_queue_push_tail(&ble->writes, g_bytes_new(frame, size));
+        copy = g_new(Write, 1);
+        copy->size = size;
+        memcpy(copy->data, frame, size);
+        g_queue_push_tail(&ble->writes, copy);
         ble->n_waiting += size;
         r = write_next(ble);
         if (r < 0 && !ble->write_call) {
-                g_bytes_unref(g_queue_pop_tail(&ble->writes));
+                free_write(g_queue_pop_tail(&ble->writes));
                 ble->n_waiting -= size;
                 return r == -ENOTCONN ? r : -EPIPE;
         }
         return 0;
 }
 
-static void free_bytes(gpointer bytes) {
-        g_bytes_unref(bytes);
-}
-
 void ble_write_stop(LinkBle *ble) {
         ble->write_io = sd_event_source_disable_unref(ble->write_io);
         ble->write_fd = safe_close(ble->write_fd);
         ble->write_call = sd_bus_slot_unref(ble->write_call);
-        g_queue_clear_full(&ble->writes, free_bytes);
+        g_queue_clear_full(&ble->writes, free_write);
         ble->n_waiting = 0;
 }
