@@ -13,7 +13,7 @@ static int method_backup(sd_bus_message *call, void *userdata, sd_bus_error *err
 
         r = sd_bus_message_read(call, "h", &fd);
         if (r < 0)
-                return r;
+                return bus_error_arguments(error, r);
         r = bus_authorize(bus, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;

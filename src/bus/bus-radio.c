@@ -328,7 +328,7 @@ static int method_inhibit(sd_bus_message *call, void *userdata, sd_bus_error *er
 
         r = sd_bus_message_read(call, "s", &why);
         if (r < 0)
-                return r;
+                return bus_error_arguments(error, r);
         r = bus_authorize(self->bus, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;

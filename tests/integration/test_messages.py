@@ -314,6 +314,7 @@ class Tests(Case):
         self.assert_bus_error("InvalidArguments", client.call, RADIO, "Contacts", "Find", "(s)", "")
         # libdbus carries noncharacters, sd-bus does not read them
         self.assert_bus_error("InvalidArguments", self.send, client, "Ann", "\ufffe")
+        self.assert_bus_error("InvalidArguments", client.call, RADIO, "Radio", "Inhibit", "(s)", "\ufffe")
 
     def test_paging(self):
         """List pages in both directions without a gap, filters, and knows messages outside the window."""
