@@ -159,9 +159,9 @@ const RadioSettings *radio_settings(const Radio *radio);
 const RadioInfo *radio_info(const Radio *radio);
 RadioState radio_state(const Radio *radio);
 RadioReason radio_reason(const Radio *radio);
-/* Of the last failure, "" when none since ready: an OutcomeCode and its text. */
 /* The serial port that was opened last, without links; NULL when none was. Changes with the state. */
 const char *radio_port(const Radio *radio);
+/* Of the last failure, "" when none since ready: an OutcomeCode and its text. */
 OutcomeCode radio_last_error(const Radio *radio, const char **ret_message);
 /* How many contacts and channels were read since the link was opened, of how many; both 0 but in
  * RADIO_SYNCING, and while that is not known. Told four times a second at most. */
