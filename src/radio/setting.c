@@ -100,6 +100,9 @@ void setting_start(Request *request, const Frame *frame) {
                 setting_write(s);
 }
 
+/* No setting is as large; what is may not fit any more when it comes back. */
+#define SETTING_LIMIT (1U << 24)
+
 static uint32_t through_float(uint32_t value) {
         float kept = (float) ((float) value / 1000.0);
 
@@ -107,5 +110,7 @@ static uint32_t through_float(uint32_t value) {
 }
 
 uint32_t setting_from_float(uint32_t read) {
+        if (read >= SETTING_LIMIT)
+                return read;
         return through_float(read) != read && through_float(read + 1) == read ? read + 1 : read;
 }
