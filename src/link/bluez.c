@@ -7,10 +7,11 @@
 #include "log.h"
 #include "macros.h"
 
-#define OBJECTS_USEC (10 * USEC_PER_SEC)
-#define LEAVE_USEC   (10 * USEC_PER_SEC)
-#define SETTLE_USEC  USEC_PER_SEC
-#define GONE_USEC    (5 * USEC_PER_SEC)
+#define OBJECTS_USEC    (10 * USEC_PER_SEC)
+#define LEAVE_USEC      (10 * USEC_PER_SEC)
+#define SETTLE_USEC     USEC_PER_SEC
+#define DISCONNECT_USEC (3 * USEC_PER_SEC) /* bluetoothd takes 2 s */
+#define GONE_USEC       (5 * USEC_PER_SEC)
 
 #define DBUS_NAME            "org.freedesktop.DBus"
 #define DBUS_OBJECT_MANAGER  "org.freedesktop.DBus.ObjectManager"
@@ -463,11 +464,27 @@ Bluez *bluez_ref(Bluez *bluez) {
 }
 
 void bluez_settle(Bluez *bluez) {
-        g_autoptr(sd_bus_message) m = NULL;
+        g_autoptr(sd_bus_message) ping = NULL;
+        GHashTableIter iter;
+        Leaving *leaving;
 
-        if (bluez && bluez->ready &&
-            bluez_message(bluez, "/org/bluez", "org.freedesktop.DBus.Peer", "Ping", &m) >= 0)
-                (void) sd_bus_call(bluez->bus, m, SETTLE_USEC, NULL, NULL);
+        if (!bluez || !bluez->ready)
+                return;
+
+        if (bluez_message(bluez, "/org/bluez", "org.freedesktop.DBus.Peer", "Ping", &ping) >= 0)
+                (void) sd_bus_call(bluez->bus, ping, SETTLE_USEC, NULL, NULL);
+
+        /* The loop is over, so nobody takes the answer to the first Disconnect. The one to a second comes at
+         * the same time, and all of them run side by side. */
+        g_hash_table_iter_init(&iter, bluez->leaving);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &leaving)) {
+                g_autoptr(sd_bus_message) m = NULL;
+
+                if (leaving->forget || !leaving->slot)
+                        continue;
+                if (bluez_message(bluez, leaving->device, BLUEZ_DEVICE, "Disconnect", &m) >= 0)
+                        (void) sd_bus_call(bluez->bus, m, DISCONNECT_USEC, NULL, NULL);
+        }
 }
 
 Bluez *bluez_unref(Bluez *bluez) {

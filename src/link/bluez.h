@@ -62,9 +62,10 @@ typedef void (*bluez_changed_t)(Bluez *bluez, BluezChange what, const char *path
 int bluez_new(sd_event *event, const char *address, Bluez **ret);
 Bluez *bluez_ref(Bluez *bluez);
 Bluez *bluez_unref(Bluez *bluez);
-/* At the end of a program, when its links are closed: waits until bluetoothd has seen that, for a second at
- * most. bluetoothd 5.66 crashes when it learns that a client is gone before it has seen the end of the
- * client's notifications. NULL is allowed. */
+/* At the end of a program, when its links are closed: waits until bluetoothd has seen that, which it must
+ * before it learns that a client is gone (5.66 crashes when the end of the client's notifications comes after
+ * that), and until connections that were ours have ended, for four seconds at most: whoever starts next would
+ * take over one that dies. NULL is allowed. */
 void bluez_settle(Bluez *bluez);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bluez, bluez_unref)
 
