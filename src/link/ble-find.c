@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <string.h>
 
 #include "ble-internal.h"
@@ -52,9 +53,21 @@ static void on_scan_failed(BluezScan *scan, int error, void *userdata) {
                 ble_end_errno(ble, error, "the Bluetooth service refuses to scan");
 }
 
+/* A radio that would have to be paired. */
+static bool end_cancelled(LinkBle *ble) {
+        if (!bond_is_cancelled(ble->bond))
+                return false;
+
+        ble_end(ble, LINK_END_REFUSED, ECANCELED, _BOND_STATE_INVALID, BOND_REASON_NONE,
+                "somebody cancelled the pairing: it waits to be asked for again");
+        return true;
+}
+
 static void search(LinkBle *ble) {
         int r;
 
+        if (end_cancelled(ble))
+                return;
         ble_enter(ble, BLE_SEARCHING, ble->options.search_usec ?: SEARCH_USEC);
         if (ble->link.state != LINK_OPENING)
                 return;
@@ -86,6 +99,8 @@ static void begin_unpaired(LinkBle *ble, const BluezDevice *d) {
                         "the radio is not paired");
                 return;
         }
+        if (end_cancelled(ble))
+                return;
 
         /* An old entry says nothing about where the radio is, and could not be paired. */
         if (!d->connected && !d->has_rssi) {

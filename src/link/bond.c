@@ -16,7 +16,7 @@ struct Bond {
         BondState state;
         BondReason reason;
         uint64_t last_verified; /* CLOCK_REALTIME */
-        uint64_t found;         /* CLOCK_BOOTTIME of the last stale or needs-pin */
+        uint64_t found;         /* CLOCK_BOOTTIME of the last stale, needs-pin or cancelled; 0: none */
         unsigned n_drops;
         bool has_offer, has_rejected;
         uint32_t offer, rejected;
@@ -144,7 +144,7 @@ static void notify(Bond *bond) {
 }
 
 void bond_set(Bond *bond, BondState state, BondReason reason) {
-        if (state == BOND_STALE || state == BOND_NEEDS_PIN)
+        if (state == BOND_STALE || state == BOND_NEEDS_PIN || reason == BOND_REASON_CANCELLED)
                 bond->found = clock_boottime_usec();
         if (bond->state == state && bond->reason == reason)
                 return;
@@ -245,7 +245,18 @@ void bond_forget_drops(Bond *bond) {
         bond->n_drops = 0;
 }
 
+static bool is_left_alone(const Bond *bond) {
+        return !bond->has_offer && bond->found > 0 && clock_boottime_usec() - bond->found < LEAVE_ALONE_USEC;
+}
+
 bool bond_is_waiting(const Bond *bond) {
-        return (bond->state == BOND_STALE || bond->state == BOND_NEEDS_PIN) && !bond->has_offer &&
-               clock_boottime_usec() - bond->found < LEAVE_ALONE_USEC;
+        return (bond->state == BOND_STALE || bond->state == BOND_NEEDS_PIN) && is_left_alone(bond);
+}
+
+bool bond_is_cancelled(const Bond *bond) {
+        return bond->reason == BOND_REASON_CANCELLED && is_left_alone(bond);
+}
+
+void bond_go_on(Bond *bond) {
+        bond->found = 0;
 }

@@ -101,3 +101,8 @@ void bond_forget_drops(Bond *bond);
 /* Whether a state that only a person can change (stale, needs-pin) was found so lately that the radio should
  * be left in peace. */
 bool bond_is_waiting(const Bond *bond);
+/* Whether somebody cancelled a pairing so lately that the next one is for a person to begin, although there
+ * is a PIN. */
+bool bond_is_cancelled(const Bond *bond);
+/* A person did. */
+void bond_go_on(Bond *bond);

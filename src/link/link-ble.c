@@ -240,6 +240,8 @@ static void ble_stop(Link *link) {
                 bluez_leave(ble->bluez, ble->device, true);
         else if (d && ble->ours)
                 bluez_leave(ble->bluez, ble->device, false);
+        if (bond_state(ble->bond) == BOND_PAIRING) /* given up */
+                bond_set(ble->bond, d && d->paired ? BOND_BONDED : BOND_NONE, BOND_REASON_NONE);
         ble->half_done = ble->ours = false;
         ble->step = BLE_IDLE;
 }

@@ -170,6 +170,8 @@ static bool radio_command(Program *p, FakeRadio *radio, char **words, guint n) {
                 fake_radio_set_resolved(radio, true);
         } else if (strcmp(verb, "discover") == 0)
                 fake_radio_discover(radio);
+        else if (strcmp(verb, "cancel") == 0)
+                fake_radio_cancel_pairing(radio);
         else if (strcmp(verb, "secreq") == 0)
                 fake_radio_request_security(radio);
         else if (strcmp(verb, "remove") == 0)

@@ -272,6 +272,30 @@ START_TEST(cancelled_by_somebody) {
         fake_radio_cancel_pairing(f->hut);
         ble_settle(f);
         ble_expect_end(f, LINK_END_REFUSED, BOND_NONE, BOND_REASON_CANCELLED);
+        fake_heal(f->fake, "CancelPairing");
+        f->link = link_close(f->link);
+        ble_pass(f, 5 * USEC_PER_SEC);
+
+        /* whose wish it was: there is a PIN, and it is left at that for a while */
+        f->hut->pairs_silently = false;
+        fake_log_clear(f->fake);
+        ble_open_link(f, HUT_ADDRESS);
+        ble_expect_end(f, LINK_END_REFUSED, BOND_NONE, BOND_REASON_CANCELLED);
+        ck_assert_ptr_null(fake_first_change(f->fake));
+        ble_pass(f, 9 * USEC_PER_MINUTE);
+        ble_open_link(f, HUT_ADDRESS);
+        ble_expect_end(f, LINK_END_REFUSED, BOND_NONE, BOND_REASON_CANCELLED);
+        ck_assert_uint_eq(fake_count(f->fake, "Pair"), 0);
+
+        /* or until somebody wants it after all */
+        if (_i == 0)
+                ble_pass(f, 2 * USEC_PER_MINUTE);
+        else if (_i == 1)
+                bond_go_on(f->bond);
+        else
+                bond_offer_passkey(f->bond, 123456);
+        ble_open_link(f, HUT_ADDRESS);
+        expect_proof();
 }
 END_TEST
 
@@ -281,6 +305,7 @@ START_TEST(closed_while_pairing) {
         begin(USEC_PER_SEC);
         ck_assert_ptr_nonnull(f->hut->pairing);
         expect_clean();
+        ble_expect_bond(f, BOND_NONE, BOND_REASON_NONE);
         ck_assert_uint_eq(fake_count(f->fake, "CancelPairing"), 1);
         ck_assert_ptr_null(f->hut->pairing);
 }
@@ -537,7 +562,7 @@ int main(void) {
         tcase_add_test(tcase, link_lost);
         tcase_add_test(tcase, silent);
         tcase_add_loop_test(tcase, errors_of_pair, 0, 9);
-        tcase_add_test(tcase, cancelled_by_somebody);
+        tcase_add_loop_test(tcase, cancelled_by_somebody, 0, 3);
         tcase_add_test(tcase, closed_while_pairing);
         tcase_add_test(tcase, closed_after_pairing);
         tcase_add_test(tcase, borrowed_connection);
