@@ -110,6 +110,19 @@ static void request_finish(Radio *radio, BondRequest *request) {
                 (void) sd_event_add_defer(manager_event(radio->manager), &radio->bond_told, on_told, radio);
 }
 
+static void request_fail(Radio *radio, BondRequest *request, OutcomeCode code, const char *why) {
+        /* Its caller is told now; a pairing behind his back would be a surprise. */
+        if (request->verb == BOND_PAIR)
+                bond_withdraw_passkey(radio->bond);
+        (void) outcome_set(&request->outcome, code, "%s", why);
+        request_finish(radio, request);
+}
+
+static void request_handed_over(Radio *radio, BondRequest *request) {
+        request_fail(radio, request, OUTCOME_NOT_CONNECTED,
+                     "The radio is handed over to another program, or the machine goes to sleep");
+}
+
 static void pair_failed(Radio *radio, BondRequest *request) {
         static const OutcomeCode codes[_BOND_REASON_MAX] = {
                         [BOND_REASON_AUTHENTICATION] = OUTCOME_LOGIN_FAILED,
@@ -126,14 +139,12 @@ static void pair_failed(Radio *radio, BondRequest *request) {
         };
         OutcomeCode code = codes[bond_reason(radio->bond)];
 
-        /* Its caller is told now; a pairing behind his back would be a surprise. */
-        bond_withdraw_passkey(radio->bond);
-        if (radio->state == RADIO_STOPPED)
-                (void) outcome_set(&request->outcome, OUTCOME_CANCELLED, "The radio was stopped");
-        else
-                (void) outcome_set(&request->outcome, code != OUTCOME_OK ? code : OUTCOME_FAILED, "%s",
-                                   radio->last_error_message ?: "Cannot pair");
-        request_finish(radio, request);
+        request_fail(radio, request, code != OUTCOME_OK ? code : OUTCOME_FAILED,
+                     radio->last_error_message ?: "Cannot pair");
+}
+
+static bool is_inhibited(const Radio *radio) {
+        return radio->state == RADIO_WAITING && radio->reason == REASON_INHIBITED;
 }
 
 static bool wants_person(const Radio *radio) {
@@ -155,7 +166,13 @@ static bool wants_person(const Radio *radio) {
 }
 
 static void update_request(Radio *radio, BondRequest *request) {
-        if (radio->state >= RADIO_OPENING) {
+        /* Also who waits for a link that was still to be opened. */
+        if (radio->state == RADIO_STOPPED) {
+                if (!radio->start_again)
+                        request_fail(radio, request, OUTCOME_CANCELLED, "The radio was stopped");
+        } else if (is_inhibited(radio))
+                request_handed_over(radio, request);
+        else if (radio->state >= RADIO_OPENING) {
                 request->tried = true;
                 /* Not by what was known before the link. */
                 if (radio->state >= RADIO_SYNCING && bond_state(radio->bond) == BOND_VERIFIED &&
@@ -171,7 +188,7 @@ void radio_update_bond(Radio *radio) {
         if (!radio->bond)
                 return;
 
-        if (radio->state == RADIO_STOPPED || radio->state >= RADIO_SYNCING)
+        if (radio->state == RADIO_STOPPED || is_inhibited(radio) || radio->state >= RADIO_SYNCING)
                 radio_cancel_pin(radio);
         else if (wants_person(radio))
                 (void) radio_ask_pin(radio);
@@ -216,21 +233,12 @@ static BondRequest *request_new(Radio *radio, BondVerb verb, void *userdata) {
         return request;
 }
 
-/* At once, however long the next try would be off. */
-static void open_now(Radio *radio) {
-        if (radio->state > RADIO_WAITING)
-                radio_stop(radio);
-        radio_start(radio);
-}
-
 /* Whoever has the radio may keep it for long. */
 static bool is_handed_over(Radio *radio, BondRequest *request) {
         if (!manager_is_inhibited(radio->manager, radio_id(radio)))
                 return false;
 
-        (void) outcome_set(&request->outcome, OUTCOME_NOT_CONNECTED,
-                           "The radio is handed over to another program, or the machine goes to sleep");
-        request_finish(radio, request);
+        request_handed_over(radio, request);
         return true;
 }
 
@@ -278,10 +286,11 @@ void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void 
 
         radio_cancel_pin(radio);
         radio_forget_pin(radio);
+        bond_go_on(radio->bond);
         request->has_passkey = passkey;
         if (passkey)
                 offer_passkey(radio, passkey);
-        open_now(radio);
+        radio_restart(radio);
 }
 
 void radio_pin_told(Radio *radio, int error) {
@@ -302,7 +311,7 @@ void radio_pin_told(Radio *radio, int error) {
                 }
         }
         if (error >= 0)
-                open_now(radio);
+                radio_restart(radio);
 }
 
 void radio_verify_bond(Radio *radio, radio_done_t done, void *userdata) {
@@ -316,7 +325,7 @@ void radio_verify_bond(Radio *radio, radio_done_t done, void *userdata) {
         else if (radio->state > RADIO_WAITING)
                 request->tried = true; /* under way */
         else if (!is_handed_over(radio, request))
-                open_now(radio);
+                radio_restart(radio);
 }
 
 static void forget_over(Radio *radio, OutcomeCode code, const char *why) {

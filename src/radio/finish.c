@@ -65,18 +65,30 @@ void radio_go_on(Radio *radio) {
 static void radio_stop_now(Radio *radio) {
         bool restart = radio->start_again;
 
-        radio->stopping = radio->suspending = radio->start_again = false;
+        radio->stopping = radio->suspending = false;
         radio_enter_state(radio, RADIO_STOPPED, REASON_NONE);
+        radio->start_again = false;
         radio_go_on(radio);
         if (restart)
                 radio_start(radio);
 }
 
-void radio_stop(Radio *radio) {
-        radio->start_again = false;
+static void stop_when_finished(Radio *radio, bool start_again) {
+        radio->start_again = start_again;
         radio->stopping = !radio_finish(radio);
         if (!radio->stopping)
                 radio_stop_now(radio);
+}
+
+void radio_stop(Radio *radio) {
+        stop_when_finished(radio, false);
+}
+
+void radio_restart(Radio *radio) {
+        if (radio->state > RADIO_WAITING)
+                stop_when_finished(radio, true);
+        else
+                radio_start(radio);
 }
 
 /* -- the port handed over ------------------------------------------------------------ */

@@ -49,14 +49,15 @@ struct Radio {
         char *last_error_message;
         unsigned attempts;
         Backoff backoff;
-        sd_event_source *retry;     /* armed in RADIO_WAITING */
-        uint64_t entered_usec;      /* boot time of the last change of state */
-        uint64_t ready_usec;        /* boot time of the last RADIO_READY; 0: not since the last end */
-        sd_event_source *finish;    /* finish.c: while it is there nothing is popped and no text is begun */
-        bool gave_up;               /* it fired, and an answer had not come */
-        bool stopping, start_again; /* as soon as all has finished; and then to be started again */
-        bool suspending;            /* the same, for somebody else who wants the port */
-        unsigned short_lives;       /* links in a row that the peer closed soon after ready */
+        sd_event_source *retry;  /* armed in RADIO_WAITING */
+        uint64_t entered_usec;   /* boot time of the last change of state */
+        uint64_t ready_usec;     /* boot time of the last RADIO_READY; 0: not since the last end */
+        sd_event_source *finish; /* finish.c: while it is there nothing is popped and no text is begun */
+        bool gave_up;            /* it fired, and an answer had not come */
+        bool stopping;           /* as soon as all has finished */
+        bool start_again;        /* and then to be started again */
+        bool suspending;         /* the same, for somebody else who wants the port */
+        unsigned short_lives;    /* links in a row that the peer closed soon after ready */
 
         Link *link;
         Session *session;             /* from link opened to radio_drop_link() */
@@ -99,7 +100,8 @@ struct Radio {
         char *ble_address;    /* of the last link that found the radio */
         bool pin_asked;       /* somebody is being asked for the PIN */
         bool pin_refused;     /* … and did not give it */
-        unsigned n_pins;      /* that were asked for since it last worked */
+        unsigned n_pins;      /* that agents gave since one was right */
+        uint64_t pin_usec;    /* boot time of the last of them */
         BluezWatch *forgets;  /* while bluetoothd is asked to forget */
         char *forgets_device; /* its path there */
 };
@@ -145,6 +147,9 @@ void radio_check_finished(Radio *radio);
 void radio_finished(Radio *radio);
 /* No end after all, or the end is over. Does nothing while somebody else still wants one. */
 void radio_go_on(Radio *radio);
+/* A new link at once, however long the next try would be off. In RADIO_STOPPED on the way start_again tells
+ * that it is no end. */
+void radio_restart(Radio *radio);
 /* Lets go of the port, in good order, and takes it up again. */
 void radio_suspend(Radio *radio);
 void radio_resume(Radio *radio);
@@ -235,7 +240,7 @@ void monitor_unknown_frame(Radio *radio, const Frame *frame);
 bool radio_ask_pin(Radio *radio);
 /* Whoever is asked need not answer any more. */
 void radio_cancel_pin(Radio *radio);
-/* It worked, or somebody wants to try anew: as if nobody had been asked before. */
+/* It worked, or somebody who may call Pair wants to try anew: as if nobody had been asked before. */
 void radio_forget_pin(Radio *radio);
 /* In bonding.c: what came of it; -ECANCELED and so on as radio_answer_pin(). */
 void radio_pin_told(Radio *radio, int error);
