@@ -8,6 +8,8 @@ import signal
 import subprocess
 import unittest
 
+from gi.repository import Gio, GLib
+
 from bond_bed import ADDRESS, OTHER, PIN, Case, Program, find_program
 
 HCI1 = "00:AA:01:00:00:43"
@@ -245,6 +247,83 @@ class Agent(DaemonCase):
         self.ctl("pair", stdin="", status=2)
         self.assertEqual(len(self.bluez.calls("Pair")), 3)
 
+    def test_many_agents(self):
+        """However often somebody registers: a radio is not tried with one PIN after the other. Pair begins anew."""
+        self.start_daemon()
+        self.wait_for("waiting", "needs-pin")
+        agent = self.agent("111111")
+        self.wait(lambda: len(self.bluez.calls("Pair")) == 3, "three tries")
+        agent.kill()
+        for _ in range(3):
+            agent = self.agent(PIN)
+            self.assertEqual(agent.read_line(), "ready")
+            self.ctl("start")
+            self.wait_for("waiting", "needs-pin")
+            agent.kill()
+        self.assertEqual(agent.log().count("asked"), 3)
+        self.assertEqual(len(self.bluez.calls("Pair")), 3)
+        self.assertEqual(self.ctl("pair", stdin=f"{PIN}\n"), "bonded\n")
+
+    def test_no_try(self):
+        """Who leaves without an answer, or whose question was overtaken, has not used up one of the three."""
+        self.start_daemon()
+        self.wait_for("waiting", "needs-pin")
+        for _ in range(4):
+            agent = self.agent("wait")
+            self.assertEqual({agent.read_line(), agent.read_line()}, {"ready", f"asked {RADIO} {ADDRESS} no-pin"})
+            agent.kill()
+        self.ctl("pair", stdin="", status=2)
+        agent = self.agent("wait")
+        self.assertEqual({agent.read_line(), agent.read_line()}, {"ready", f"asked {RADIO} {ADDRESS} no-pin"})
+        self.ctl("pair", "--pin-file", self.pin_file("111111\n"), status=5)  # the count begins anew meanwhile
+        agent.kill()
+        self.assertEqual(self.ctl("pair", stdin=f"222222\n333333\n{PIN}\n"), "bonded\n")
+
+    def pair_later(self, count):
+        """Calls Pair so often, and comes back when all have arrived; what was answered comes into the list."""
+        flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
+        bus = Gio.DBusConnection.new_for_address_sync(self.bus.address, flags, None, None)
+        answers = []
+
+        def on_answer(connection, result):
+            try:
+                answers.append(str(connection.call_finish(result)))
+            except GLib.Error as error:
+                answers.append(error.message)
+
+        def call(interface, member, arguments, done=None):
+            words = ("org.meshcored1", RADIO, interface, member, arguments, None, Gio.DBusCallFlags.NONE, 60000, None)
+            return bus.call(*words, done) if done else bus.call_sync(*words)
+
+        for _ in range(count):
+            call("org.meshcored1.Pairing", "Pair", GLib.Variant("(a{sv})", ({},)), on_answer)
+        call("org.freedesktop.DBus.Peer", "Ping", None)
+        return answers
+
+    def test_handed_over_meanwhile(self):
+        """Everybody who waits for the person is told when the radio goes to somebody else, or is stopped."""
+        self.start_daemon()
+        self.wait_for("waiting", "needs-pin")
+        for how in ("inhibit", "stop"):
+            agent = self.agent("wait")
+            self.assertEqual({agent.read_line(), agent.read_line()}, {"ready", f"asked {RADIO} {ADDRESS} no-pin"})
+            answers = self.pair_later(2)
+            if how == "inhibit":
+                argv = [find_program("meshcorectl"), "inhibit", "trying the phone"]
+                holder = self.add(Program("holder", argv, self.directory, self.environment()))
+                self.wait_for("waiting", "inhibited")
+            else:
+                self.ctl("stop")
+            self.assertEqual(agent.read_line(), "cancelled")
+            self.wait(lambda answers=answers: GLib.MainContext.default().iteration(False) * 0 + len(answers) == 2, "answers")
+            for answer in answers:
+                self.assertIn("handed over" if how == "inhibit" else "was stopped", answer)
+            agent.kill()
+            if how == "inhibit":
+                holder.terminate()
+                self.wait_for("waiting", "needs-pin")
+        self.assertEqual(self.bluez.calls("Pair"), [])
+
     def test_desktop(self):
         """Asked when the radio has forgotten us, by the one that came last."""
         self.bond()
@@ -382,6 +461,47 @@ class Link(DaemonCase):
             self.ctl("start")
             self.wait_for("ready")
             self.daemon.terminate()
+
+    def test_restart(self):
+        """The end of the daemon is the end of its connection, so that the next one does not take over one that dies."""
+        self.bond()
+        self.bluez.tell("time leave 800000")
+        self.start_daemon()
+        self.wait_for("ready")
+        self.daemon.terminate()
+        self.assert_radio("connected=0")
+        self.start_daemon()
+        self.wait_for("ready")
+        self.assertEqual(len(self.bluez.calls("Connect")), 2)
+        self.assertNotIn("out of reach", self.log())
+
+    def test_cancelled(self):
+        """Who cancels a pairing does not want it, although there is a PIN: it waits to be asked for."""
+        self.bluez.set(pairs_silently=1)
+        self.start_daemon([f"Transport=ble:{ADDRESS}", f"PinFile={self.pin_file()}"])
+        self.wait(lambda: self.bluez.calls("Pair"), "a pairing")
+        self.wait_radio("connected=1")
+        self.bluez.tell("@0 cancel")
+        self.wait_for("waiting", "refused")
+        self.assertEqual(self.bond_state(), ("none", "cancelled"))
+        self.bluez.set(pairs_silently=0)
+        for _ in range(2):
+            self.ctl("start")
+            self.wait_for("waiting", "refused")
+        self.assertEqual(self.bond_state(), ("none", "cancelled"))
+        self.assertIn("waits to be asked", self.get("Radio", "LastErrorMessage"))
+        self.assertEqual(len(self.bluez.calls("Pair")), 1)
+        self.assertEqual(self.ctl("pair"), "bonded\n")
+        self.wait_for("ready")
+
+    def test_stopped_while_pairing(self):
+        """Nothing is under way any more."""
+        self.bluez.set(pairs_silently=1)
+        self.start_daemon([f"Transport=ble:{ADDRESS}", f"PinFile={self.pin_file()}"])
+        self.wait(lambda: self.bluez.calls("Pair"), "a pairing")
+        self.ctl("stop")
+        self.wait_for("stopped")
+        self.assertEqual(self.bond_state(), ("none", "none"))
 
     def test_security_request(self):
         """Pairs nobody anew, whoever could give a PIN."""
