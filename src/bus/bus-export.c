@@ -127,12 +127,9 @@ static int enumerate_messages(sd_bus *conn, const char *prefix, void *userdata, 
                               sd_bus_error *error) {
         BusRadio *self = userdata;
         GPtrArray *paths = g_ptr_array_new();
-        GHashTableIter iter;
-        gpointer id;
 
-        g_hash_table_iter_init(&iter, self->window);
-        while (g_hash_table_iter_next(&iter, &id, NULL))
-                g_ptr_array_add(paths, bus_path_message(self, *(const uint64_t *) id));
+        for (guint i = 0; i < self->window.ids->len; i++)
+                g_ptr_array_add(paths, bus_path_message(self, g_array_index(self->window.ids, uint64_t, i)));
 
         *ret_nodes = take_paths(paths);
         return 0;

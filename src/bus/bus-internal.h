@@ -74,6 +74,14 @@ typedef struct BusMessage {
         const Message *message;
 } BusMessage;
 
+/* bus-window.c; all ids in order */
+typedef struct BusWindow {
+        GArray *ids;   /* uint64_t: of the announced messages */
+        GArray *open;  /* uint64_t: of our own ones among them that are on their way */
+        GArray *added; /* uint64_t: of those that came since, unless it is stale */
+        bool stale;
+} BusWindow;
+
 struct BusRadio {
         Bus *bus;
         Radio *radio;
@@ -81,8 +89,7 @@ struct BusRadio {
         Pending *pending;   /* of that identity */
         char *path;
         GPtrArray *slots;
-        GHashTable *window; /* ids of the announced messages */
-        bool window_stale;
+        BusWindow window;
         BusCache *cache;
         GQueue lists;      /* BusList: calls of List that take their time */
         char *pair_caller; /* who called Pair last, whose agent is asked first */
@@ -148,8 +155,20 @@ BusRadio *bus_radio_free(BusRadio *self);
 BusRadio *bus_find_radio(Bus *bus, Radio *radio);
 int bus_radio_export(BusRadio *self);
 void bus_radio_unexport(BusRadio *self);
+
+/* -- bus-window.c ---------------------------------------------------------- */
+
+void bus_window_init(BusWindow *window);
+void bus_window_done(BusWindow *window);
+/* A received message, unread, and newer than all that are there. Announced at the next refresh. */
+void bus_radio_add_to_window(BusRadio *self, uint64_t id);
+/* Something else has changed: the next refresh reads the store. */
+void bus_radio_mark_window(BusRadio *self);
 /* Announces the messages that belong in the window now, and withdraws those that no longer do. */
 void bus_radio_refresh_window(BusRadio *self);
+/* Withdraws them all. */
+void bus_radio_clear_window(BusRadio *self);
+
 /* Through the cache; NULL when there is none. */
 const Message *bus_radio_get_message(BusRadio *self, uint64_t id);
 /* The channel whose object has this slot in its path; NULL when there is none. */

@@ -12,84 +12,9 @@ static const char *const paired_interfaces[] = {BUS_RADIO,    BUS_PAIRING, BUS_C
 static const char *const contact_interfaces[] = {BUS_CONTACT, NULL};
 static const char *const node_interfaces[] = {BUS_CONTACT, BUS_NODE, NULL};
 static const char *const channel_interfaces[] = {BUS_CHANNEL, NULL};
-static const char *const message_interfaces[] = {BUS_MESSAGE, NULL};
 
 static void queue_self(BusRadio *self, const char *interface, const char *property) {
         bus_queue_changed(self->bus, self->path, interface, property);
-}
-
-/* -- the window on the messages ---------------------------------------------- */
-
-static void window_remove(BusRadio *self, uint64_t id) {
-        g_autofree char *path = bus_path_message(self, id);
-
-        bus_emit_removed(self->bus, path, message_interfaces);
-}
-
-static void window_clear(BusRadio *self) {
-        GHashTableIter iter;
-        gpointer id;
-
-        g_hash_table_iter_init(&iter, self->window);
-        while (g_hash_table_iter_next(&iter, &id, NULL))
-                window_remove(self, *(const uint64_t *) id);
-        g_hash_table_remove_all(self->window);
-}
-
-static void window_mark_stale(BusRadio *self) {
-        self->window_stale = true;
-        if (self->bus->conn)
-                bus_schedule_flush(self->bus);
-}
-
-static int compare_ids(const void *a, const void *b) {
-        const uint64_t *x = a, *y = b;
-
-        return *x < *y ? -1 : *x > *y;
-}
-
-void bus_radio_refresh_window(BusRadio *self) {
-        g_autoptr(GHashTable) old = NULL;
-        g_autoptr(GArray) ids = NULL;
-        GHashTableIter iter;
-        gpointer gone;
-        int r;
-
-        if (!self->window_stale || !self->identity)
-                return;
-
-        r = identity_window(self->identity, BUS_WINDOW_MAX, &ids);
-        if (r < 0) {
-                (void) log_error_errno(r, "Cannot tell which messages to announce, keeping those of before");
-                return;
-        }
-        self->window_stale = false;
-        g_array_sort(ids, compare_ids);
-
-        /* All of the new set first: who looks at the first signal finds it as it
-         * will be. */
-        old = g_steal_pointer(&self->window);
-        self->window = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-        for (guint i = 0; i < ids->len; i++) {
-                uint64_t id = g_array_index(ids, uint64_t, i);
-
-                g_hash_table_add(self->window, g_memdup2(&id, sizeof(id)));
-        }
-
-        g_hash_table_iter_init(&iter, old);
-        while (g_hash_table_iter_next(&iter, &gone, NULL))
-                if (!g_hash_table_contains(self->window, gone))
-                        window_remove(self, *(const uint64_t *) gone);
-
-        for (guint i = 0; i < ids->len; i++) {
-                uint64_t id = g_array_index(ids, uint64_t, i);
-                g_autofree char *path = NULL;
-
-                if (g_hash_table_contains(old, &id))
-                        continue;
-                path = bus_path_message(self, id);
-                bus_emit_added(self->bus, path);
-        }
 }
 
 /* -- what happens in an identity ----------------------------------------------- */
@@ -173,7 +98,10 @@ static void on_message_added(Identity *identity, const Message *message, void *u
 
         bus_cache_put(self->cache, message_copy(message));
         queue_self(self, BUS_MESSAGES, "LastId");
-        window_mark_stale(self);
+        if (message->state == MESSAGE_RECEIVED && !message->read)
+                bus_radio_add_to_window(self, message->id);
+        else
+                bus_radio_mark_window(self);
 }
 
 static void on_message_changed(Identity *identity, const Message *message, MessageChange what,
@@ -190,7 +118,7 @@ static void on_message_changed(Identity *identity, const Message *message, Messa
         if (what & MESSAGE_CHANGED_READ)
                 queue_self(self, BUS_MESSAGES, "Unread");
         if (what & (MESSAGE_CHANGED_STATE | MESSAGE_CHANGED_READ))
-                window_mark_stale(self);
+                bus_radio_mark_window(self);
         bus_queue_message(self, message, what);
 }
 
@@ -203,7 +131,7 @@ static void on_messages_deleted(Identity *identity, const uint64_t *ids, size_t 
         bus_emit_deleted(self, ids, n);
         queue_self(self, BUS_MESSAGES, "LastId");
         queue_self(self, BUS_MESSAGES, "Unread");
-        window_mark_stale(self);
+        bus_radio_mark_window(self);
 }
 
 static void on_history_lost(Identity *identity, void *userdata) {
@@ -212,11 +140,11 @@ static void on_history_lost(Identity *identity, void *userdata) {
         bus_cache_clear(self->cache);
         bus_callers_radio_gone(self);
         bus_lists_drop(self);
-        window_clear(self);
+        bus_radio_clear_window(self);
         queue_self(self, BUS_MESSAGES, "HistoryId");
         queue_self(self, BUS_MESSAGES, "LastId");
         queue_self(self, BUS_MESSAGES, "Unread");
-        window_mark_stale(self);
+        bus_radio_mark_window(self);
 }
 
 static const IdentityObserver identity_observer = {
@@ -281,7 +209,7 @@ static void for_contacts_and_channels(BusRadio *self, announce_t function) {
 
 static void attach_identity(BusRadio *self, Identity *identity) {
         self->identity = identity;
-        self->window_stale = true;
+        self->window.stale = true;
         identity_set_observer(identity, &identity_observer, self);
 
         self->pending = radio_pending(self->radio);
@@ -313,7 +241,7 @@ static void detach_identity(BusRadio *self) {
         bus_callers_radio_gone(self);
         bus_lists_drop(self);
         for_contacts_and_channels(self, withdraw);
-        window_clear(self);
+        bus_radio_clear_window(self);
         bus_cache_clear(self->cache);
         self->identity = NULL;
         queue_totals(self);
@@ -331,9 +259,9 @@ BusRadio *bus_radio_new(Bus *bus, Radio *radio) {
                         .radio = radio,
                         .path = bus_path_radio(radio_id(radio)),
                         .slots = g_ptr_array_new_with_free_func(slot_free),
-                        .window = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
                         .cache = bus_cache_new(BUS_WINDOW_MAX + 64),
         };
+        bus_window_init(&self->window);
         if (radio_identity(radio))
                 attach_identity(self, radio_identity(radio));
         return self;
@@ -349,7 +277,7 @@ BusRadio *bus_radio_free(BusRadio *self) {
         stop_observing(self);
         g_ptr_array_unref(self->slots);
         g_free(self->pair_caller);
-        g_hash_table_unref(self->window);
+        bus_window_done(&self->window);
         bus_cache_free(self->cache);
         g_free(self->path);
         g_free(self);

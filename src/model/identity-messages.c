@@ -495,18 +495,21 @@ int identity_open_messages(Identity *identity, GArray **ret) {
         return 0;
 }
 
-int identity_window(Identity *identity, size_t limit, GArray **ret) {
+int identity_window(Identity *identity, size_t limit, GArray **ret, size_t *ret_open) {
         g_autoptr(GArray) ids = g_array_new(false, false, sizeof(uint64_t));
+        size_t n_open;
         int r;
 
         r = identity_ready(identity);
         if (r >= 0)
                 r = store_list_open(identity->store, identity->record.row, limit, ids);
-        if (r >= 0 && ids->len < limit)
-                r = store_list_unread(identity->store, identity->record.row, limit - ids->len, ids);
+        n_open = ids->len;
+        if (r >= 0 && n_open < limit)
+                r = store_list_unread(identity->store, identity->record.row, limit - n_open, ids);
         if (r < 0)
                 return r;
 
         *ret = g_steal_pointer(&ids);
+        *ret_open = n_open;
         return 0;
 }

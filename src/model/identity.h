@@ -186,8 +186,9 @@ int identity_search_messages(Identity *identity, const MessageFilter *filter, ui
 /* Ids of our own messages that are still open, oldest first: what to resume after a restart. */
 int identity_open_messages(Identity *identity, GArray **ret); /* uint64_t */
 
-/* Ids to announce on the bus: open own ones, then the newest unread, at most limit, unordered. */
-int identity_window(Identity *identity, size_t limit, GArray **ret); /* uint64_t */
+/* Ids to announce on the bus: first open own ones, oldest first, whose number is told; then the newest unread;
+ * at most limit. */
+int identity_window(Identity *identity, size_t limit, GArray **ret, size_t *ret_open); /* uint64_t */
 
 /* The id of the newest message but n; 0 when there are no more than n. */
 int identity_nth_newest(Identity *identity, uint64_t n, uint64_t *ret);

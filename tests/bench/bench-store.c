@@ -198,9 +198,10 @@ static void bench_window(Identity *identity) {
 
         for (size_t i = 0; i < PAGES; i++) {
                 g_autoptr(GArray) ids = NULL;
+                size_t n_open;
                 const uint64_t start = now_nsec();
 
-                check(identity_window(identity, 256, &ids), "window");
+                check(identity_window(identity, 256, &ids, &n_open), "window");
                 nsec[i] = now_nsec() - start;
         }
         report("window of 256", nsec, PAGES);
@@ -231,12 +232,13 @@ static void bench_start(const char *dir, uint64_t messages) {
         g_autofree char *when = g_strdup_printf("after a start with %" PRIu64 " messages", messages);
         Store *store = NULL;
         uint64_t start;
+        size_t n_open;
 
         print_memory("before");
         start = now_nsec();
         check(store_open(dir, &store), "open");
         check(identity_load(store, &own_key, &identity), "load");
-        check(identity_window(identity, 256, &window), "window");
+        check(identity_window(identity, 256, &window, &n_open), "window");
         printf("%-44s %9.2f ms\n", "open, load, window", (double) (now_nsec() - start) / 1e6);
         print_memory(when);
         for (unsigned i = 0; i < 200; i++) {

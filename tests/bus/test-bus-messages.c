@@ -305,6 +305,53 @@ START_TEST(window_of_256) {
 }
 END_TEST
 
+/* However many come while one of ours waits, it stays; also when they come in one turn of the loop. */
+START_TEST(window_keeps_open) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autoptr(Message) own = message_new();
+        g_autoptr(sd_bus_message) read = NULL;
+        g_autoptr(GHashTable) told = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GPtrArray) signals = NULL;
+        g_autofree char *last = NULL;
+        uint64_t ids[BUS_WINDOW_MAX + 60];
+
+        fixture_add_contact(f, 2, "Ann");
+        own->channel = 99;
+        ck_assert_int_ge(identity_queue(fixture_identity(f), own, 1000, NULL), 0);
+        fixture_run(f);
+        fixture_clear_signals(f);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                g_autofree char *body = g_strdup_printf("message %zu", i);
+
+                ids[i] = fixture_receive(f, 2, body);
+                if (i % 50 == 0)
+                        fixture_run(f);
+        }
+        signals = fixture_signals(f);
+        for (guint i = 0; i < signals->len; i++)
+                g_hash_table_add(told, signals->pdata[i]);
+
+        for (uint64_t id = own->id; id <= ids[ELEMENTSOF(ids) - 1]; id++) {
+                g_autofree char *path = message_path(id);
+                g_autofree char *added = g_strdup_printf("InterfacesAdded %s Message", path);
+                g_autofree char *removed = g_strdup_printf("InterfacesRemoved %s Message", path);
+                const bool early = id > own->id && id <= ids[60];
+
+                /* The window holds one less of them than it could. */
+                ck_assert_int_eq(g_hash_table_contains(told, added), id != own->id);
+                ck_assert_int_eq(g_hash_table_contains(told, removed), early);
+        }
+
+        /* As a look into the store would have it. */
+        fixture_clear_signals(f);
+        last = message_path(ids[ELEMENTSOF(ids) - 1]);
+        read = fixture_call(f, last, BUS_MESSAGE, "MarkRead", NULL);
+        assert_reply_ok(read);
+        ck_assert_uint_eq(fixture_count_signals(f, "InterfacesAdded"), 1);
+        ck_assert_uint_eq(fixture_count_signals(f, "InterfacesRemoved"), 1);
+}
+END_TEST
+
 /* -- List -------------------------------------------------------------------- */
 
 /* The texts of a page, joined; the reply is freed. */
@@ -551,6 +598,7 @@ int main(void) {
         tcase_add_test(tcase, channel_leaves_its_slot);
         tcase_add_test(tcase, data_and_unknown_values);
         tcase_add_test(tcase, window_of_256);
+        tcase_add_test(tcase, window_keeps_open);
         tcase_add_test(tcase, pages);
         tcase_add_test(tcase, filters);
         tcase_add_test(tcase, list_arguments);

@@ -773,6 +773,7 @@ START_TEST(lists) {
         const PublicKey ann = key_of(1, 1), bob = key_of(2, 2);
         static const uint8_t secret[CHANNEL_SECRET_SIZE] = {1};
         g_autoptr(GArray) window = NULL;
+        size_t n_open;
         uint64_t channel;
 
         ck_assert_int_eq(identity_set_slot(f.identity, 0, "x", secret, CHANNEL_PRIVATE), 0);
@@ -842,14 +843,16 @@ START_TEST(lists) {
                 ck_assert_uint_eq(next, 0);
         }
 
-        ck_assert_int_eq(identity_window(f.identity, 3, &window), 0);
+        ck_assert_int_eq(identity_window(f.identity, 3, &window, &n_open), 0);
         ck_assert_uint_eq(window->len, 3);
+        ck_assert_uint_eq(n_open, 1);
         ck_assert_uint_eq(g_array_index(window, uint64_t, 0), 5);
         ck_assert_uint_eq(g_array_index(window, uint64_t, 1), 6);
         ck_assert_uint_eq(g_array_index(window, uint64_t, 2), 3);
         g_clear_pointer(&window, g_array_unref);
-        ck_assert_int_eq(identity_window(f.identity, 1, &window), 0);
+        ck_assert_int_eq(identity_window(f.identity, 1, &window, &n_open), 0);
         ck_assert_uint_eq(window->len, 1);
+        ck_assert_uint_eq(n_open, 1);
         ck_assert_uint_eq(identity_last_message_id(f.identity), 6);
         assert_durable();
 }
