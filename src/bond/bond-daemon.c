@@ -156,7 +156,10 @@ static Exit check(const Found *found) {
         BondState state = state_from_string(found->bond);
         BondReason reason = reason_from_string(found->reason);
 
-        print_line("Bond", "%s", found->bond);
+        if (state == BOND_NONE || state == BOND_NEEDS_PIN)
+                print_line("Bond", "not found — pairing required");
+        else
+                print_line("Bond", "found (%s)", found->bond);
         if (state == BOND_VERIFIED && strcmp(found->state, "ready") == 0) {
                 print_line("Verify", "meshcored talks to the radio");
                 return (Exit) print_result(EXIT_GOOD, state, reason, "Bond verified — ready to connect");

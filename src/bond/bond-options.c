@@ -60,7 +60,8 @@ static int choose_mode(const Raw *raw, Mode *ret) {
                         n++;
                 }
         if (n > 1)
-                return usage("--check-only, --force-repair, --list, --scan and --forget exclude each other");
+                return usage("--check-only, --force-repair, --list, --scan and --forget are mutually "
+                             "exclusive");
         return 0;
 }
 
@@ -119,8 +120,8 @@ static int set_target(const Raw *raw, Options *options) {
             (strchr(text, ':') && strspn(text, "0123456789ABCDEFabcdef:-") == strlen(text))) {
                 g_autofree char *valid = g_utf8_make_valid(text, -1), *escaped = terminal_escape(valid);
 
-                (void) fprintf(stderr, "Error:    Invalid Bluetooth address: %s\n", escaped);
-                (void) fprintf(stderr, "          Expected AA:BB:CC:DD:EE:FF, a name, or an object path\n");
+                (void) fprintf(stderr, "Error:    Invalid MAC address: %s\n", escaped);
+                (void) fprintf(stderr, "Expected format: AA:BB:CC:DD:EE:FF, a name, or an object path\n");
                 return -EXIT_FAILED;
         }
         options->target = g_strdup(text);
@@ -131,7 +132,7 @@ static int set_pin(const Raw *raw, Options *options) {
         int r;
 
         if (raw->pin && raw->pin_file)
-                return usage("--pin and --pin-file exclude each other");
+                return usage("--pin and --pin-file are mutually exclusive");
         if (options->mode != MODE_ENSURE && options->mode != MODE_FORCE_REPAIR)
                 return 0;
 

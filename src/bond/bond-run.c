@@ -26,6 +26,7 @@ typedef struct Run {
         sd_event_source *timer, *signals[3];
         int pin; /* of the last question: 0, or a negative errno; 1: not asked yet */
         uint32_t passkey;
+        bool had_bond; /* that is to be replaced */
         bool paired, over;
         Exit code;
 } Run;
@@ -63,6 +64,8 @@ static int watch_signals(Run *run) {
 }
 
 static const BluezDevice *find_device(Run *run) {
+        const BluezAdapter *adapter =
+                        run->options->adapter ? bluez_find_adapter(run->bluez, run->options->adapter) : NULL;
         g_autoptr(GPtrArray) devices = bluez_devices(run->bluez);
         const char *address = link_ble_address(run->link);
         const char *wanted = *address ? address : run->options->target;
@@ -70,7 +73,7 @@ static const BluezDevice *find_device(Run *run) {
         for (guint i = 0; i < devices->len; i++) {
                 const BluezDevice *d = devices->pdata[i];
 
-                if (g_ascii_strcasecmp(d->address, wanted) == 0 || strcmp(d->name, wanted) == 0)
+                if (bluez_device_is_called(d, wanted) && (!adapter || strcmp(d->adapter, adapter->path) == 0))
                         return d;
         }
         return NULL;
@@ -104,22 +107,27 @@ static void on_bond(Bond *bond, void *userdata) {
 
         switch (state) {
         case BOND_PAIRING:
+                if (run->had_bond)
+                        print_line("Cleanup", "removed %s bond",
+                                   run->options->mode == MODE_FORCE_REPAIR ? "existing" : "invalid");
+                run->had_bond = false;
                 print_line("Agent", "registered (KeyboardDisplay)");
                 print_verbose("pairing with %s", link_ble_address(run->link));
                 break;
         case BOND_BONDED:
                 if (before == BOND_PAIRING) {
                         run->paired = true;
-                        print_line("Pairing", "successful");
-                        print_line("Trusted", "yes");
+                        print_line("Pairing", "success");
+                        print_line("Trusted", "set");
                 } else
                         print_verbose("services are there, subscribing");
                 break;
         case BOND_STALE:
-                print_line("Verify", "failed (%s)", bond_reason_to_string(bond_reason(bond)));
+                print_line("Verify", "test connect FAILED — bond is invalid (%s)",
+                           bond_reason_to_string(bond_reason(bond)));
                 break;
         case BOND_VERIFIED:
-                print_line("Verify", "the radio answered");
+                print_line("Verify", "test connect OK, the radio answered");
                 break;
         default:
                 break;
@@ -159,7 +167,7 @@ static void set_trusted(Run *run) {
                 return;
         if (bluez_message_set(run->bluez, d->path, BLUEZ_DEVICE, "Trusted", true, &m) >= 0) {
                 bluez_tell(run->bluez, m);
-                print_line("Trusted", "yes");
+                print_line("Trusted", "set");
         }
         sd_bus_message_unref(m);
 }
@@ -177,6 +185,7 @@ static void on_frame(Link *link, const uint8_t *frame, size_t size, void *userda
 static void on_closed(Link *link, LinkEnd end, int error, void *userdata) {
         Run *run = userdata;
         BondState state = bond_state(run->bond);
+        g_autofree char *why = g_strdup(link_why(link));
 
         if (run->over)
                 return;
@@ -187,7 +196,7 @@ static void on_closed(Link *link, LinkEnd end, int error, void *userdata) {
                 return;
         }
         if (run->options->mode == MODE_CHECK_ONLY && end == LINK_END_NEEDS_PIN) {
-                print_verbose("%s", link_why(link));
+                print_verbose("%s", why);
                 finish(run, EXIT_NO_BOND);
                 return;
         }
@@ -196,7 +205,8 @@ static void on_closed(Link *link, LinkEnd end, int error, void *userdata) {
                 return;
         }
 
-        print_error("%s", link_why(link));
+        *why = g_ascii_toupper(*why);
+        print_error("%s", why);
         finish(run, end == LINK_END_NOT_PLUGGED || end == LINK_END_ADAPTER_OFF ||
                                                     (end == LINK_END_REFUSED && error == -EACCES)
                                     ? EXIT_ADAPTER
@@ -209,15 +219,16 @@ static const LinkHandler handler = {.opened = on_opened, .frame = on_frame, .clo
 
 void print_adapter(const BluezAdapter *adapter, bool changes) {
         const char *version = strrchr(adapter->modalias, 'd');
-        const char *slash = strrchr(adapter->path, '/');
+        const char *slash = strrchr(adapter->path, '/'), *flags = adapter->pairable ? "pairable" : "inactive";
         unsigned number = version ? (unsigned) strtoul(version + 1, NULL, 16) : 0;
 
         if (number > 0)
                 print_line("BlueZ", "%u.%u", number >> 8, number & 0xFF);
         else
                 print_line("BlueZ", "unknown");
-        print_line("Adapter", "%s (%s%s)", slash ? slash + 1 : adapter->path,
-                   adapter->powered ? "powered" : "inactive", adapter->pairable ? ", pairable" : "");
+        if (adapter->powered)
+                flags = adapter->pairable ? "powered, pairable" : "powered";
+        print_line("Adapter", "%s (%s)", slash ? slash + 1 : adapter->path, flags);
         if (changes && !adapter->powered)
                 print_verbose("giving power to the adapter");
 }
@@ -238,8 +249,9 @@ static void print_bond(Run *run) {
                 print_line("Bond", "found (not paired)");
         else
                 print_line("Bond", "found (paired%s trusted)", d->trusted ? " +" : ", not");
-        if (d && d->paired && run->options->mode == MODE_FORCE_REPAIR)
-                print_line("Cleanup", "removing the bond");
+        run->had_bond = d && d->paired;
+        if (run->had_bond && run->options->mode != MODE_FORCE_REPAIR)
+                print_line("Verify", "testing connection...");
 }
 
 /* What we began ends before we do. */
@@ -249,6 +261,13 @@ static void leave(Run *run) {
         uint64_t until = 0, now = 0;
 
         run->link = link_close(run->link);
+        if (path && bluez_is_leaving(run->bluez, path)) {
+                /* It must have heard from us first: its own part of the end is then done. */
+                bluez_settle(run->bluez);
+                d = bluez_device(run->bluez, path);
+                if (d && d->connected && d->paired && kernel_disconnect(d) >= 0)
+                        print_verbose("ending the connection");
+        }
         (void) sd_event_now(run->event, CLOCK_MONOTONIC, &now);
         until = now + LEAVE_USEC;
         while (path && bluez_is_leaving(run->bluez, path) && now < until) {

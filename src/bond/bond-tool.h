@@ -67,6 +67,11 @@ int print_result(Exit code, BondState state, BondReason reason, const char *text
 /* Whether a running meshcored has the radio, and then what came of it. Returns > 0 with *ret_exit, or 0. */
 int daemon_try(const Options *options, Exit *ret_exit);
 
+/* -- bond-kernel.c -- */
+/* Ends the link with the device at once, without bluetoothd's delay, where we have the right to. Returns 0
+ * when the kernel was asked, or a negative errno. */
+int kernel_disconnect(const BluezDevice *device);
+
 /* -- bond-run.c, bond-list.c -- */
 Exit run_bond(sd_event *event, Bluez *bluez, const Options *options);
 Exit run_list(sd_event *event, Bluez *bluez, const Options *options);

@@ -71,6 +71,13 @@ static void subscribe_failed(LinkBle *ble, const sd_bus_error *e) {
                                 "the radio refuses us without a bond");
                 return;
         }
+        /* The services came from memory: the radio let all the time of ATT pass, and bluetoothd has given up
+         * its channel, but not yet the link. */
+        if (strcmp(text, "Not connected") == 0 && d && d->connected) {
+                ble_end(ble, LINK_END_UNREACHABLE, ETIMEDOUT, ble_state_away(ble), BOND_REASON_TIMEOUT,
+                        "the radio is connected but does not answer");
+                return;
+        }
         ble_end(ble, LINK_END_UNREACHABLE, ECONNRESET, ble_state_away(ble),
                 sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) ? BOND_REASON_TIMEOUT
                                                                 : BOND_REASON_UNREACHABLE,

@@ -46,7 +46,7 @@ class Flags(Case):
         for bad in ("C0:00:00:00:22", "C0:00:00:00:22:01:02", "c0:00:00:00:22:0", "C0-00:00:00:22:01", ":", "", "/",
                     "/org/bluez/hci0", "/org/bluez/hci0/dev_C0_00_00_00_22", "/org/bluez/hci0/dev_C0_00_00_00_22_01/service0010"):
             err = self.refused("--check-only", bad)
-            self.assertRegex(err, r"\AError:    Invalid Bluetooth address: .*\n {10}Expected AA:BB:CC:DD:EE:FF")
+            self.assertRegex(err, r"\AError:    Invalid MAC address: .*\nExpected format: AA:BB:CC:DD:EE:FF")
         err = self.refused("--check-only", "\x1b" * 300)
         self.assertNotIn("\x1b", err)
 
@@ -74,8 +74,8 @@ class Flags(Case):
         self.refused("--nonsense", ADDRESS)
         self.refused("--list", ADDRESS)
         for a, b in (("--check-only", "--force-repair"), ("--check-only", "--forget"), ("--list", "--scan")):
-            self.assertIn("exclude each other", self.refused(a, b, *([ADDRESS] if a != "--list" else [])))
-        self.assertIn("exclude each other", self.refused("--pin", PIN, "--pin-file", "x", ADDRESS))
+            self.assertIn("mutually exclusive", self.refused(a, b, *([ADDRESS] if a != "--list" else [])))
+        self.assertIn("mutually exclusive", self.refused("--pin", PIN, "--pin-file", "x", ADDRESS))
 
     def test_pin_is_checked_first(self):
         for bad in ("", "12345", "1234567", "abcdef", "12345 ", "-12345", "１２３４５６"):
@@ -216,8 +216,36 @@ class Output(Case):
         self.assertEqual(result.line("Bond"), "not found — pairing required")
         result = self.tool("--check-only", ADDRESS)
         self.assertEqual(self.labels(result.out),
-                         ["BlueZ", "Adapter", "Device", "Mode", "Bond", "Verify", "Result"])  # fmt: skip
+                         ["BlueZ", "Adapter", "Device", "Mode", "Bond", "Verify", "Verify", "Result"])  # fmt: skip
         self.assertEqual(result.line("Mode"), "check-only")
+
+    def lines(self, *arguments, **environment):
+        """The words after the address, but for what is ours alone."""
+        out = self.tool(*arguments, ADDRESS, **environment).out
+        return [line for line in out[out.index("Device:"):].splitlines()[1:] if not line.startswith(("Mode", "Reason"))]
+
+    def test_words(self):
+        """Line for line what meshcore-ble-connect says, with more behind it here and there."""
+        self.assertEqual(self.lines("--check-only"), ["Bond:     not found — pairing required", "Result:   No valid bond present"])
+        made = ["Agent:    registered (KeyboardDisplay)", "Pairing:  success", "Trusted:  set", "Verify:   test connect OK, the radio answered"]
+        self.assertEqual(self.lines("--pin", PIN),
+                         ["Bond:     not found — pairing required", *made, "Result:   ✅ Bond established — ready to connect"])  # fmt: skip
+        good = ["Bond:     found (paired + trusted)", "Verify:   testing connection...", "Verify:   test connect OK, the radio answered",
+                "Result:   ✅ Bond verified — ready to connect"]  # fmt: skip
+        self.assertEqual(self.lines(), good)
+        self.assertEqual(self.lines("--check-only"), good)
+        self.assertEqual(self.lines("--force-repair", "--pin", PIN),
+                         ["Bond:     found (paired + trusted)", "Cleanup:  removed existing bond", *made,
+                          "Result:   ✅ Re-paired — ready to connect"])  # fmt: skip
+        self.bluez.set(trusted=0)
+        self.assertEqual(self.lines(),
+                         ["Bond:     found (paired, not trusted)", *good[1:3], "Trusted:  set", good[-1]])  # fmt: skip
+        self.bluez.set(key="none")
+        invalid = ["Verify:   testing connection...", "Verify:   test connect FAILED — bond is invalid (key-missing)"]
+        self.assertEqual(self.lines("--check-only"), [good[0], *invalid, "Result:   No valid bond present"])
+        self.assertEqual(self.lines("--pin", PIN),
+                         [good[0], *invalid, "Cleanup:  removed invalid bond", *made,
+                          "Result:   ✅ Bond established — ready to connect"])  # fmt: skip
 
     def test_bond(self):
         self.bond()
@@ -473,6 +501,11 @@ class Defects(Case):
     def test_04_only_an_answer_is_a_proof(self):
         """Connected, subscribed, and mute: no bond is verified by that."""
         self.bond()
+        # bluetoothd has waited 30 s for it, and has the services from before
+        self.bluez.tell("fail", "AcquireNotify", "org.bluez.Error.Failed", "Not connected")
+        result = self.tool("--check-only", ADDRESS)
+        self.assertEqual((result.status, result.line("Reason")), (2, "timeout"), result)
+        self.assertIn("The radio is connected but does not answer", result.err)
         self.bluez.tell("simulated")  # nobody answers
         result = self.tool("--check-only", ADDRESS)
         self.assertEqual((result.status, result.line("Reason")), (2, "timeout"), result)
@@ -723,7 +756,7 @@ class WithDaemon(Case):
             result = self.tool("--check-only", target)
             self.assertEqual(result.status, 0, result)
             self.assertEqual(result.line("Daemon"), "meshcored has this radio (ready)")
-            self.assertEqual(result.line("Bond"), "verified")
+            self.assertEqual(result.line("Bond"), "found (verified)")
             self.assertEqual(result.line("Result"), "✅ Bond verified — ready to connect")
         self.assertLess(time.monotonic() - start, 8)
         self.assertEqual(self.bluez.log()[n:], [])
