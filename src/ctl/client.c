@@ -226,6 +226,7 @@ const char *reason_advice(const char *reason) {
                         {"clock-ahead", "the clock of the radio is ahead and cannot be set back: restart the "
                                         "radio"},
                         {"needs-pin", "the radio asks for a PIN: meshcorectl pair"},
+                        {"adapter-off", "the Bluetooth adapter is switched off: bluetoothctl power on"},
                         {"restarting", "the radio restarts, as somebody asked; it is back soon"},
         };
 

@@ -5,6 +5,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from test_verbs import (  # noqa: E402
-    ALICE, FAILED, NOT_CONNECTED, NOT_FOUND, OK, REFUSED, UNREACHABLE, USAGE, Case, acts_on_terminal, find_program, key,
+    ALICE, FAILED, NOT_CONNECTED, NOT_FOUND, OK, REFUSED, TOP, UNREACHABLE, USAGE, Case, acts_on_terminal, find_program,
+    key,
 )  # fmt: skip
 
 SECRET = "8b3387e9c5cdea6ac9e5edbaa115cd72"
@@ -356,6 +358,17 @@ class Doctor(BookCase):
                 self.tell("Set", {"state": "ready", "reason": "none", "capacity": 350, **before})
         self.assertEqual(self.run_doctor()[0], OK)
         self.assertIsNone(self.found("failed"))
+
+    def test_reasons(self):
+        """Each reason that there is, is described, and comes with advice."""
+        with open(os.path.join(TOP, "src", "radio", "radio-names.c"), encoding="utf-8") as file:
+            reasons = re.findall(r'\[REASON_\w+\] = "([a-z-]+)"', file.read())
+        with open(os.path.join(TOP, "dbus", "org.meshcored1.Radio.xml"), encoding="utf-8") as file:
+            text = re.search(r"Why the radio is not ready: (.*?)\.\n", file.read(), re.DOTALL)[1]
+        self.assertEqual(re.split(r",?\s+(?:or )?", re.sub(r" \([^)]*\)", "", text)), reasons)
+        for reason in reasons[1:]:
+            self.tell("Set", {"state": "waiting", "reason": reason})
+            self.assertNotEqual(self.found("link")["Advice"], "", reason)
 
     NOON = 1772366400 * 10**6
 
