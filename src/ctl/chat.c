@@ -42,9 +42,11 @@ static const char *mark_of(const Chat *c, const char *state) {
                         {"sent?", "✓?", "*?"},     {"delivered", "✓✓", "**"}, {"failed", "✗ ", "x "},
                         {"cancelled", "- ", "- "}, {"expired", "! ", "! "},
         };
+        size_t n = strcspn(state, ",");
 
+        /* "sent, 2 repeats" was sent. */
         for (size_t i = 0; i < G_N_ELEMENTS(marks); i++)
-                if (strcmp(state, marks[i].state) == 0)
+                if (strlen(marks[i].state) == n && strncmp(state, marks[i].state, n) == 0)
                         return c->utf8 ? marks[i].mark : marks[i].plain;
         return g_str_has_suffix(state, "?") ? "? " : "  ";
 }

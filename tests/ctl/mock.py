@@ -125,6 +125,8 @@ class Types:
             return dbus.ObjectPath(value or "/")
         if signature == "ay":
             return dbus.ByteArray(bytes.fromhex(value or ""))
+        if signature == "aaay":
+            return dbus.Array([Types.value("aay", v) for v in value or []], signature="aay")
         if signature == "aay":
             return dbus.Array([dbus.ByteArray(bytes.fromhex(v)) for v in value or []], signature="ay")
         if signature == "a{sv}":
@@ -383,6 +385,12 @@ class Mock:
             self.state.update(state=value["new"], reason=value["reason"])
             self.emit_own(self.radio_path("home"), "Radio", "StateChanged", value["old"], value["new"],
                           value["reason"], dbus.Dictionary({"Attempts": dbus.UInt32(3)}, signature="sv"))  # fmt: skip
+        elif member == "Change":
+            self.state.setdefault("radio", {}).update(value)
+            interface = f"{NAME}.Radio"
+            changed = {n: self.types.value(self.types.properties[interface][n], v) for n, v in value.items()}
+            self.emit(self.radio_path("home"), PROPERTIES, "PropertiesChanged", "sa{sv}as", interface,
+                      dbus.Dictionary(changed, signature="sv"), dbus.Array([], signature="s"))  # fmt: skip
         elif member == "Advert":
             advert = {"Stored": dbus.Boolean(False), "Type": "chat", "Name": value["name"]}
             self.emit_own(self.radio_path("home"), "Contacts", "AdvertHeard", key("advert"),

@@ -209,6 +209,15 @@ class OnTerminal(ChatCase):
         t.write("\x03\x04")
         self.end()
 
+    def test_heard_again(self):
+        """What others passed on was sent."""
+        self.receive("out", State="sent", Peer="/", Channel=TEST, Repeats=[["a1"], ["b2", "c3"]])
+        t = self.open("#test")
+        t.wait_for("#test> ")
+        t.wait_for("✓  me: out")
+        t.write("\x04")
+        self.end()
+
     def test_plain_locale(self):
         t = self.open("Alice", LC_ALL="C")
         t.wait_for("Alice> ")
