@@ -117,7 +117,9 @@ static char *members_text(JsonObject *object, const char *const *without) {
 
                 if (without && g_strv_contains(without, name))
                         continue;
-                if (g_str_has_suffix(name, "USec") && strcmp(name, "ClockSkewUSec") != 0)
+                if (strcmp(name, "RoundTripUSec") == 0)
+                        text = format_span(json_int(object, name));
+                else if (g_str_has_suffix(name, "USec") && strcmp(name, "ClockSkewUSec") != 0)
                         text = format_time(json_int(object, name));
                 else
                         text = *json_string(object, name) ? g_strdup(json_string(object, name))

@@ -576,6 +576,10 @@ class Verbs(Case):
         event = json.loads(stream.read_line())
         self.assertEqual((event["New"], event["Reason"], event["Details"]), ("waiting", "lost", {"Attempts": 3}))
 
+        self.tell("Change", {"RoundTripUSec": 12300, "BatteryPercent": 80})
+        self.assertIn("radio     home  RoundTripUSec: 12 ms, BatteryPercent: 80", plain.read_line())
+        self.assertEqual(json.loads(stream.read_line())["Changed"], {"RoundTripUSec": 12300, "BatteryPercent": 80})
+
         self.ctl("send", "Alice", "out", "--wait", "delivered")
         self.assertIn("2  to Alice: sending", plain.read_line())
         states = [json.loads(stream.read_line()) for _ in range(3)]
