@@ -156,6 +156,10 @@ static int prepare_file(Store *store) {
                 return 0;
         }
 
+        /* A crash while the file was made, before there was a log: SQLite takes it back first. */
+        if (faccessat(store->dir_fd, STORE_FILE "-journal", F_OK, 0) >= 0)
+                return 0;
+
         n = pread(fd, header, sizeof(header), 0);
         if (n < 0)
                 return log_error_errno(errno, "Cannot read the store %s", store->path);
@@ -192,7 +196,9 @@ static int query_journal_mode(Store *store) {
         if (strcmp(mode, "wal") != 0)
                 return log_error_errno(EOPNOTSUPP, "Store %s: this file system cannot hold a write-ahead log",
                                        store->path);
-        return 0;
+
+        /* The row comes before the commit that makes it true. */
+        return query_run(&query);
 }
 
 static int configure(Store *store) {
