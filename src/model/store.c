@@ -379,5 +379,7 @@ int store_check_room(Store *store) {
         if (fstatvfs(store->dir_fd, &st) < 0)
                 return log_error_errno(errno, "Cannot ask how much room there is in %s", store->dir);
 
+        if (st.f_flag & ST_RDONLY) /* what a file system does after an error of its own */
+                return -EROFS;
         return (uint64_t) st.f_bavail * st.f_frsize >= STORE_ROOM_BYTES ? 0 : -ENOSPC;
 }
