@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 #include "log.h"
 #include "store-internal.h"
+
+#define PIECE (64 * 1024)
 
 struct StoreCheck {
         GThread *thread;
@@ -37,6 +41,39 @@ static int read_result(sqlite3 *db) {
         (void) sqlite3_finalize(stmt);
 
         return r;
+}
+
+int store_check_now(Store *store) {
+        sqlite3 *db = NULL;
+        int rc, r;
+
+        rc = sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+        if (rc == SQLITE_OK) {
+                int on = 1;
+
+                (void) sqlite3_extended_result_codes(db, 1);
+                (void) sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on, NULL);
+                r = read_result(db);
+        } else
+                r = store_map_error(db, rc);
+        (void) sqlite3_close(db);
+
+        return r;
+}
+
+bool store_check_readable(Store *store) {
+        _cleanup_close_ int fd = open(store->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        uint8_t piece[512];
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return false;
+
+        for (off_t at = 0; at < st.st_size; at += PIECE)
+                if (pread(fd, piece, sizeof(piece), at) >= 0)
+                        return true;
+
+        return st.st_size == 0;
 }
 
 static gpointer check_thread(gpointer userdata) {
@@ -145,6 +182,7 @@ int store_check_finish(Store *store) {
         store->check = check_free(store->check);
 
         if (r == -EUCLEAN) {
+                store->damage_confirmed = true;
                 (void) store_fail_damaged(store, "the check found damage");
                 store_settle(store);
                 return r;

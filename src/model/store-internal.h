@@ -42,9 +42,11 @@ struct Store {
         bool in_transaction;
         bool commit_failed; /* in the transaction that is to be rolled back */
         bool opening;
-        bool damaged;         /* seen, not set aside yet */
-        bool history_pending; /* set aside, but the clients do not know yet: no new file could be made */
-        int last_error;       /* logged already; again only after something else */
+        bool damaged;          /* seen, not set aside yet */
+        bool damage_confirmed; /* the whole file was read through */
+        unsigned n_doubts;     /* damage seen of which nothing was found */
+        bool history_pending;  /* set aside, but the clients do not know yet: no new file could be made */
+        int last_error;        /* logged already; again only after something else */
 
         char history_id[33];
         uint64_t last_id;        /* the highest message id that is known to have existed */
@@ -88,6 +90,10 @@ int store_schema_verify(Store *store);
 void store_check_start(Store *store);
 /* Ends and forgets it. Returns false when it had not come to a result. */
 bool store_check_stop(Store *store);
+/* At once, while the store is closed: 0, -EUCLEAN, or what kept it from reading. */
+int store_check_now(Store *store);
+/* Whether any of the file can be read at all. */
+bool store_check_readable(Store *store);
 
 /* -- store-spool.c -------------------------------------------------------- */
 

@@ -14,8 +14,9 @@
 #include "store-internal.h"
 
 #define BUSY_LIMIT_MSEC 100 /* somebody looks into the file with another program */
+#define DOUBTS_MAX      3   /* damage that nobody else finds is damage all the same */
 
-static const char *const companions[] = {"-wal", "-shm"};
+static const char *const companions[] = {"-wal", "-shm", "-journal"};
 
 static int open_directory(Store *store) {
         g_autofree char *parent = NULL;
@@ -108,7 +109,8 @@ static int set_aside(Store *store) {
         if (r < 0)
                 return r;
 
-        store->damaged = false;
+        store->damaged = store->damage_confirmed = false;
+        store->n_doubts = 0;
         (void) log_full(&(LogContext){.topic = "store", .id = EVENT_STORE_DAMAGED}, LOG_CRIT, 0, __FILE__,
                         __LINE__,
                         "Store %s was damaged. It is kept as %s/%s, and a new, empty history begins. "
@@ -260,6 +262,25 @@ static int open_database(Store *store) {
         return 0;
 }
 
+/* SQLite takes a read that failed for damage. What is damaged is so when it is looked at again, and a disk
+ * that is away altogether says nothing about the store. 0, -EUCLEAN, -EIO. */
+static int confirm_damage(Store *store) {
+        int r;
+
+        if (store->damage_confirmed || store->n_doubts >= DOUBTS_MAX)
+                return -EUCLEAN;
+
+        store->n_doubts++;
+        store->damaged = false;
+        (void) store_check_stop(store);
+        r = store_check_now(store);
+        if (r == -EUCLEAN && !store_check_readable(store))
+                return log_error_errno(EIO, "Store %s cannot be read", store->path);
+        if (r == 0)
+                log_warning("Store %s was read through, and nothing is wrong with it", store->path);
+        return r == -EUCLEAN ? r : open_database(store);
+}
+
 int store_ensure_open(Store *store) {
         int r;
 
@@ -270,6 +291,8 @@ int store_ensure_open(Store *store) {
 
         store->opening = true;
         r = store->damaged ? -EUCLEAN : open_database(store);
+        if (r == -EUCLEAN)
+                r = confirm_damage(store);
         if (r == -EUCLEAN) {
                 r = set_aside(store);
                 if (r >= 0) {

@@ -56,6 +56,8 @@ static int faulty_close(sqlite3_file *file) {
 static int faulty_read(sqlite3_file *file, void *data, int size, sqlite3_int64 offset) {
         if (fails(FAULT_READ_EIO))
                 return SQLITE_IOERR_READ;
+        if (fails(FAULT_READ_BAD))
+                return SQLITE_IOERR_CORRUPTFS;
 
         return real_of(file)->pMethods->xRead(real_of(file), data, size, offset);
 }

@@ -11,6 +11,7 @@ typedef enum FaultKind {
         FAULT_WRITE_TORN, /* half of it is written, then EIO */
         FAULT_SYNC_EIO,
         FAULT_READ_EIO,
+        FAULT_READ_BAD, /* as SQLite's own layer tells EIO: as damage */
         _FAULT_KIND_MAX,
 } FaultKind;
 
