@@ -177,17 +177,18 @@ void message_filter_init(MessageFilter *filter);
 int identity_list_messages(Identity *identity, const MessageFilter *filter, uint64_t from, bool newer,
                            size_t limit, GPtrArray **ret);
 
-/* The same, but looks at no more than max_rows messages, for filters that few of them pass: peer, channel,
- * unread_only, and direction 2 or a state of our own follow an index, all others are looked at one by one,
- * which takes about 1 µs each. *ret_next is the id to go on from, 0 when there is nothing left. */
+/* The same, but looks at no more than max_rows messages, fewer if that takes more than about 4 ms, for
+ * filters that few of them pass: peer, channel, unread_only, and direction 2 or a state of our own follow an
+ * index, all others are looked at one by one, which takes about 1 µs each. *ret_next is the id to go on from,
+ * 0 when there is nothing left. */
 int identity_search_messages(Identity *identity, const MessageFilter *filter, uint64_t from, bool newer,
                              size_t limit, size_t max_rows, uint64_t *ret_next, GPtrArray **ret);
 
 /* Ids of our own messages that are still open, oldest first: what to resume after a restart. */
 int identity_open_messages(Identity *identity, GArray **ret); /* uint64_t */
 
-/* Ids to announce on the bus: first open own ones, oldest first, whose number is told; then the newest unread;
- * at most limit. */
+/* Ids to announce on the bus: first open own ones, oldest first, whose number is told; then the newest
+ * unread; at most limit. */
 int identity_window(Identity *identity, size_t limit, GArray **ret, size_t *ret_open); /* uint64_t */
 
 /* The id of the newest message but n; 0 when there are no more than n. */

@@ -229,7 +229,8 @@ int store_add_token(Store *store, int64_t identity, uint32_t uid, const char *to
 
 /* -- store-lists.c ------------------------------------------------------------ */
 
-/* At most limit messages out of max_rows rows; *ret_next is the last one looked at, or 0 at the end. */
+/* At most limit messages out of max_rows rows, or fewer of them if they take more than a few milliseconds,
+ * unless max_rows is SIZE_MAX; *ret_next is the last one looked at, or 0 at the end. */
 int store_list_messages(Store *store, int64_t identity, const MessageFilter *filter, uint64_t from,
                         bool newer, size_t limit, size_t max_rows, uint64_t *ret_next, GPtrArray *to);
 int store_list_open(Store *store, int64_t identity, size_t limit, GArray *to);   /* oldest first */

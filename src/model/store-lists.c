@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "clock.h"
 #include "store-internal.h"
 
 /* Every walk follows one index from the id on, whatever SQLite's planner
@@ -73,9 +74,15 @@ static void bind_filter(Query *query, int64_t identity, const MessageFilter *fil
         query_bind_text(query, filter->text);
 }
 
+/* How long a walk that may stop goes on, and after how many rows it looks at the clock: from a slow card, or
+ * with long texts, a row may take a hundred times of what it usually takes. */
+#define WALK_USEC 4000
+#define WALK_ROWS 32
+
 int store_list_messages(Store *store, int64_t identity, const MessageFilter *filter, uint64_t from,
                         bool newer, size_t limit, size_t max_rows, uint64_t *ret_next, GPtrArray *to) {
         g_auto(Query) query = query_begin(store, walks[choose_walk(filter)][newer]);
+        const uint64_t until = max_rows < SIZE_MAX ? clock_boottime_usec() + WALK_USEC : UINT64_MAX;
         uint64_t next = 0;
         int r = 0;
 
@@ -84,6 +91,8 @@ int store_list_messages(Store *store, int64_t identity, const MessageFilter *fil
         bind_filter(&query, identity, filter, from);
 
         for (size_t rows = 0; rows < max_rows && to->len < limit; rows++) {
+                if (rows > 0 && rows % WALK_ROWS == 0 && clock_boottime_usec() >= until)
+                        break;
                 r = query_step(&query);
                 if (r <= 0)
                         break;

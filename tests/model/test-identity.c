@@ -858,6 +858,35 @@ START_TEST(lists) {
 }
 END_TEST
 
+/* However few rows: a walk that takes its time is interrupted, and finds everything once. */
+START_TEST(slow_walks) {
+        const PublicKey ann = key_of(1, 1);
+        g_autofree char *text = g_strnfill(60000, 'y');
+        uint64_t next = 0, first;
+        unsigned n_found = 0, n_calls = 0;
+        MessageFilter filter;
+
+        first = receive_text(&f, &ann, "here it is", 1);
+        for (uint32_t i = 2; i < 500; i++)
+                receive_text(&f, &ann, text, i);
+        message_filter_init(&filter);
+        filter.text = "IT IS";
+        do {
+                g_autoptr(GPtrArray) found = NULL;
+
+                ck_assert_int_eq(identity_search_messages(f.identity, &filter, next, false, 10, 100000, &next,
+                                                          &found),
+                                 0);
+                for (guint i = 0; i < found->len; i++)
+                        ck_assert_uint_eq(((Message *) found->pdata[i])->id, first);
+                n_found += found->len;
+                n_calls++;
+        } while (next != 0);
+        ck_assert_uint_eq(n_found, 1);
+        ck_assert_uint_ge(n_calls, 2);
+}
+END_TEST
+
 START_TEST(everything_survives) {
         g_autoptr(Message) message = message_new();
         g_autoptr(Message) stored = NULL;
@@ -935,6 +964,7 @@ int main(void) {
         tcase_add_test(tc, tokens_bounded);
         tcase_add_test(tc, updates);
         tcase_add_test(tc, lists);
+        tcase_add_test(tc, slow_walks);
         tcase_add_test(tc, everything_survives);
         suite_add_tcase(suite, tc);
         return fixture_run(suite);
