@@ -8,13 +8,29 @@
 
 /* The command line of a node, a line at a time. */
 
+#define LINE_MAX_BYTES 256 /* more than any node takes */
+
+/* Its end must not be taken for a command of its own. */
+static ExitCode check_line(const char *line) {
+        size_t n = strlen(line);
+        int c = 0;
+
+        if (n + 1 == LINE_MAX_BYTES && line[n - 1] != '\n') {
+                while (c != EOF && c != '\n')
+                        c = getc(stdin);
+                return ctl_fail(EXIT_CODE_USAGE, "the line is too long");
+        }
+        return g_utf8_validate(line, -1, NULL) ? EXIT_CODE_OK
+                                               : ctl_fail(EXIT_CODE_USAGE, "the line is not valid UTF-8");
+}
+
 static ExitCode run_console(const CtlOptions *options, const Args *args) {
         bool terminal = isatty(STDIN_FILENO);
         g_autofree char *name = NULL;
         ExitCode code, last = EXIT_CODE_OK;
         g_auto(Target) target = {};
         const char *path;
-        char line[256];
+        char line[LINE_MAX_BYTES];
 
         code = target_open_contact(options, args_word(args, 0), &target, &path);
         if (code != EXIT_CODE_OK)
@@ -30,6 +46,11 @@ static ExitCode run_console(const CtlOptions *options, const Args *args) {
                 if (!fgets(line, sizeof(line), stdin))
                         break;
 
+                code = check_line(line);
+                if (code != EXIT_CODE_OK) {
+                        last = code;
+                        continue;
+                }
                 line[strcspn(line, "\r\n")] = 0;
                 if (terminal && (strcmp(line, "quit") == 0 || strcmp(line, "exit") == 0))
                         break;

@@ -145,7 +145,7 @@ static ExitCode run_login(const CtlOptions *options, const Args *args) {
         if (args_has(args, "blank"))
                 password = g_strdup("");
         else
-                code = text_input_line(args_get(args, "password-file"), "Password: ", true, &password);
+                code = text_input_line(args_get(args, "password-file"), "Password", true, &password);
         if (code != EXIT_CODE_OK)
                 return code;
 
@@ -206,7 +206,7 @@ static ExitCode run_command(const CtlOptions *options, const Args *args) {
         code = target_open_contact(options, args_word(args, 0), &target, &path);
         if (code == EXIT_CODE_OK && strcmp(line, "-") == 0) {
                 g_clear_pointer(&line, g_free);
-                code = text_input_line(NULL, "Command: ", true, &line);
+                code = text_input_line(NULL, "Command", true, &line);
         }
         if (code == EXIT_CODE_OK)
                 code = node_run_line(&target, path, line);

@@ -371,6 +371,14 @@ class Tests(Case):
             input="get name\n\nget role\n", capture_output=True, text=True, timeout=TIMEOUT, check=True,
         )  # fmt: skip
         self.assertEqual(console.stdout, "> Hilltop\n> repeater\n")
+        # the end of a line that is too long is no command
+        for line in ("x" * 255 + "get role", "get role \udcff"):
+            console = subprocess.run(
+                [find_program("meshcorectl"), "--session", "console", "Hilltop"], env=self.bed.environment(),
+                input=f"{line}\nget name\n{line}\n\n".encode(errors="surrogateescape"), capture_output=True,
+                timeout=TIMEOUT, check=False,
+            )  # fmt: skip
+            self.assertEqual((console.returncode, console.stdout), (2, b"> Hilltop\n"), console.stderr)
         watch = subprocess.Popen(
             [find_program("meshcorectl"), "--session", "node", "status", "Hilltop", "--watch", "10s", "--json"],
             env=self.bed.environment(), stdout=subprocess.PIPE, text=True,
