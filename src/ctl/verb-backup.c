@@ -22,7 +22,9 @@ static ExitCode write_backup(Client *client, const char *path, const char *part)
         _cleanup_close_ int fd = -EBADF;
         ExitCode code;
 
-        fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        /* What is left of a broken off one may be open to others. */
+        (void) unlink(part);
+        fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0)
                 return ctl_fail(EXIT_CODE_FAILED, "cannot write %s: %s", part, g_strerror(errno));
 

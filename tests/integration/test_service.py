@@ -162,6 +162,9 @@ class Tests(Case):
         for i in range(20):
             client.call(radio_path("sim"), "Radio", "SendText", "(ssa{sv})", "Public", f"before {i}", {})
         path = os.path.join(self.bed.directory, "backup.db")
+        # of one that was broken off, under another umask
+        with open(os.open(path + ".part", os.O_WRONLY | os.O_CREAT, 0o644), "w") as left:
+            left.write("left over")
         self.bed.ctl("backup", path)
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
         self.assertEqual(os.path.exists(path + ".part"), False)
