@@ -37,6 +37,8 @@ static bool peer_write(void *userdata, const uint8_t *data, size_t size) {
         }
         n = stream_encode(STREAM_MARKER_RADIO, frame, size, out, sizeof(out));
         ck_assert_int_gt(n, 0);
+        if (peer->on_write && !peer->on_write(peer, out, (size_t) n, peer->userdata))
+                return peer->fd >= 0;
         return send(peer->fd, out, (size_t) n, MSG_NOSIGNAL) == n;
 }
 
@@ -50,6 +52,10 @@ static void peer_transmit(void *userdata, const uint8_t *raw, size_t size) {
 void peer_drop(Peer *peer) {
         peer->source = sd_event_source_disable_unref(peer->source);
         peer->fd = safe_close(peer->fd);
+}
+
+void peer_send(Peer *peer, const uint8_t *frame, size_t size) {
+        (void) peer_write(peer, frame, size);
 }
 
 static void peer_take(Peer *peer, const uint8_t *frame, size_t size) {
@@ -131,23 +137,32 @@ void peer_listen(Peer *peer, uint16_t port) {
                          0);
 }
 
-Peer *peer_new(sd_event *event, const char *name, size_t max_contacts) {
+Peer *peer_new_with(sd_event *event, const EngineConfig *config) {
         static const EngineCallbacks callbacks = {
                         .write_frame = peer_write,
                         .is_connected = peer_is_connected,
                         .transmit = peer_transmit,
         };
         Peer *peer = g_new0(Peer, 1);
+
+        peer->event = event;
+        peer->fd = -1;
+        peer->identity = config->identity;
+        peer->engine = engine_new(config, &callbacks, peer, 0);
+        peer->commands = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
+        peer->acks = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
+        peer_listen(peer, 0);
+        return peer;
+}
+
+Peer *peer_new(sd_event *event, const char *name, size_t max_contacts) {
         EngineConfig config;
 
         sim_crypto_init();
-        peer->event = event;
-        peer->fd = -1;
-        peer->identity = sim_identity_from_text(name);
         config = (EngineConfig){
                         .firmware = peer_firmware,
                         .seed = 1,
-                        .identity = peer->identity,
+                        .identity = sim_identity_from_text(name),
                         .name = name,
                         .queue_size = 256,
                         .max_contacts = max_contacts,
@@ -155,11 +170,7 @@ Peer *peer_new(sd_event *event, const char *name, size_t max_contacts) {
                         .epoch = EPOCH,
                         .speed = 1,
         };
-        peer->engine = engine_new(&config, &callbacks, peer, 0);
-        peer->commands = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
-        peer->acks = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
-        peer_listen(peer, 0);
-        return peer;
+        return peer_new_with(event, &config);
 }
 
 Peer *peer_free(Peer *peer) {
@@ -435,7 +446,7 @@ void fixture_restart(Fixture *f) {
         f->radio = fixture_add_radio(f, "sim", f->peer);
 }
 
-void fixture_setup(Fixture *f, unsigned n_contacts) {
+void fixture_begin(Fixture *f) {
         g_autoptr(GError) error = NULL;
 
         radio_timing.backoff_first_usec = 5 * USEC_PER_MSEC;
@@ -449,10 +460,14 @@ void fixture_setup(Fixture *f, unsigned n_contacts) {
         f->dir = g_dir_make_tmp("meshcored-radio-XXXXXX", &error);
         ck_assert_ptr_nonnull(f->dir);
         ck_assert_int_ge(sd_event_new(&f->event), 0);
+        fixture_start_manager(f);
+}
+
+void fixture_setup(Fixture *f, unsigned n_contacts) {
+        fixture_begin(f);
         f->peer = peer_new(f->event, "Own", 10);
         for (unsigned i = 1; i <= n_contacts; i++)
                 (void) peer_add_contact(f->peer, i, CONTACT_CHAT, 0, true);
-        fixture_start_manager(f);
         f->radio = fixture_add_radio(f, "sim", f->peer);
         fixture_until(f, radio_state(f->radio) == RADIO_READY);
         fixture_settle(f);

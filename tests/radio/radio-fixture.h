@@ -19,6 +19,9 @@ typedef struct Peer Peer;
 /* Before the radio sees the command. Returns whether it may see it. */
 typedef bool (*peer_command_t)(Peer *peer, const uint8_t *frame, size_t size, void *userdata);
 
+/* Before the radio sends these bytes, one frame with its header. Returns whether they may go. */
+typedef bool (*peer_write_t)(Peer *peer, const uint8_t *bytes, size_t size, void *userdata);
+
 struct Peer {
         sd_event *event;
         SimIdentity identity;
@@ -35,6 +38,7 @@ struct Peer {
         bool no_estimate;    /* keep the engine's estimate in SENT, else it is 10 ms */
         unsigned connections;
         peer_command_t on_command;
+        peer_write_t on_write;
         void *userdata;
 };
 
@@ -53,6 +57,9 @@ typedef struct Fixture {
         char *done_uri;
 } Fixture;
 
+/* Short timing, a directory, a store and a manager; no radio. */
+void fixture_begin(Fixture *f);
+/* The same with a radio that has these contacts, and is ready. */
 void fixture_setup(Fixture *f, unsigned n_contacts);
 void fixture_teardown(Fixture *f);
 /* The daemon ends, orderly, and starts again with the same store. */
@@ -64,10 +71,13 @@ Radio *fixture_add_radio(Fixture *f, const char *id, Peer *peer);
 extern EngineFirmware peer_firmware;
 
 Peer *peer_new(sd_event *event, const char *name, size_t max_contacts);
+Peer *peer_new_with(sd_event *event, const EngineConfig *config);
 Peer *peer_free(Peer *peer);
 /* At this port of the loopback; 0: any. */
 void peer_listen(Peer *peer, uint16_t port);
 void peer_drop(Peer *peer);
+/* A frame of the radio, as if its engine had written it. */
+void peer_send(Peer *peer, const uint8_t *frame, size_t size);
 PublicKey peer_add_contact(Peer *peer, unsigned n, uint8_t type, uint8_t flags, bool with_path);
 void peer_push(Peer *peer, const void *frame, size_t size);
 void peer_push_key(Peer *peer, uint8_t code, const PublicKey *key);
