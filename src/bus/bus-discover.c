@@ -69,6 +69,8 @@ static int append_found(sd_bus_message *m, const Found *found) {
                 r = append_name(m, found->name);
         if (r >= 0)
                 r = bus_append_entry(m, "Connected", "b", (int) found->connected);
+        if (r >= 0)
+                r = bus_append_entry(m, "Certain", "b", (int) !found->candidate);
         if (r >= 0 && found->device)
                 r = bus_append_entry(m, "Device", "s", found->device);
         if (r >= 0 && found->transport == TRANSPORT_BLE)

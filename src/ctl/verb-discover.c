@@ -36,8 +36,10 @@ void found_print(JsonArray *records, Objects *objects) {
                 JsonObject *record = json_array_get_object_element(records, i);
                 g_autofree char *signal = signal_text(record);
 
-                table_add_format(table, "%s:%s", json_string(record, "Transport"),
-                                 json_string(record, "Address"));
+                bool maybe = json_object_has_member(record, "Certain") && !json_bool(record, "Certain");
+
+                table_add_format(table, "%s:%s%s", json_string(record, "Transport"),
+                                 json_string(record, "Address"), maybe ? " (?)" : "");
                 table_add(table, json_string(record, "Name"));
                 table_add(table, signal);
                 table_add(table, json_bool(record, "Bonded") ? "yes" : "");
@@ -157,6 +159,10 @@ const Verb verb_discover = {
                                "the configuration wants. A radio on TCP does not announce itself. With NAME "
                                "only\n"
                                "Bluetooth devices of this name, with or without \"MeshCore-\", or address.\n"
+                               "\n"
+                               "(?) marks a serial port that may be a radio or something else: behind a "
+                               "chip that\n"
+                               "many devices have (CP210x, CH34x, FTDI). None is opened to find out.\n"
                                "\n"
                                "With --json: an array of objects as Discover of org.meshcored1.Manager has "
                                "them.\n"

@@ -48,6 +48,17 @@ static const struct {
                 {0x2886, 0x1668}, {0x303A, 0x1001}, /* ESP32-S3, its own USB unit */
 };
 
+/* What the boards of ESP32 have, in the order of the count of boards; a product of 0 stands for all. */
+static const struct {
+        unsigned vendor, product;
+} bridge_ids[] = {
+                {0x10C4, 0xEA60}, /* Silicon Labs CP2102, CP2104 */
+                {0x1A86, 0}, /* QinHeng CH340, CH341, CH343, CH9102; they make nothing else with a port */
+                {0x0403, 0x6001}, /* FTDI FT232 */
+                {0x0403, 0x6015}, /* FTDI FT230X */
+                {0x067B, 0x2303}, /* Prolific PL2303 */
+};
+
 static bool names_meshcore(const char *name) {
         g_autofree char *lower = name ? g_ascii_strdown(name, -1) : NULL;
 
@@ -61,6 +72,14 @@ bool usb_is_radio(unsigned vendor, unsigned product, const char *manufacturer_na
                         return true;
 
         return names_meshcore(manufacturer_name) || names_meshcore(product_name);
+}
+
+bool usb_is_bridge(unsigned vendor, unsigned product) {
+        for (size_t i = 0; i < ELEMENTSOF(bridge_ids); i++)
+                if (bridge_ids[i].vendor == vendor &&
+                    (bridge_ids[i].product == 0 || bridge_ids[i].product == product))
+                        return true;
+        return false;
 }
 
 SerialPort *serial_port_free(SerialPort *port) {
@@ -157,6 +176,11 @@ void serial_port_describe(const char *device, char **ret_name, char **ret_link) 
                 }
 }
 
+/* As libsystemd itself does: without the control socket nobody sends events. */
+static bool has_udev(void) {
+        return access("/run/udev/control", F_OK) >= 0;
+}
+
 /* -- udev ------------------------------------------------------------------------- */
 
 static int compare_ports(const void *a, const void *b) {
@@ -217,7 +241,7 @@ static int monitor_start(SerialPorts *ports) {
         return r;
 }
 
-static int find_radios(SerialPorts *ports) {
+static int enumerate(bool udev, sd_device_enumerator **ret) {
         g_autoptr(sd_device_enumerator) enumerator = NULL;
         int r;
 
@@ -229,8 +253,18 @@ static int find_radios(SerialPorts *ports) {
                 r = sd_device_enumerator_add_match_sysname(enumerator, "ttyACM*");
         if (r >= 0)
                 r = sd_device_enumerator_add_match_sysname(enumerator, "ttyUSB*");
-        if (r >= 0 && !ports->monitor)
+        if (r >= 0 && !udev)
                 r = sd_device_enumerator_allow_uninitialized(enumerator);
+        if (r >= 0)
+                *ret = g_steal_pointer(&enumerator);
+        return r;
+}
+
+static int find_radios(SerialPorts *ports) {
+        g_autoptr(sd_device_enumerator) enumerator = NULL;
+        int r;
+
+        r = enumerate(ports->monitor != NULL, &enumerator);
         if (r < 0)
                 return r;
 
@@ -247,6 +281,43 @@ static int find_radios(SerialPorts *ports) {
         }
         g_ptr_array_sort(ports->radios, compare_ports);
         return 0;
+}
+
+/* No radio for sure, and nobody has said so. */
+static bool is_candidate(const SerialPort *port, sd_device *tty) {
+        const char *tag;
+        sd_device *usb;
+
+        if (port->is_radio || sd_device_get_property_value(tty, "ID_MESHCORE", &tag) >= 0 ||
+            sd_device_get_parent_with_subsystem_devtype(tty, "usb", "usb_device", &usb) < 0)
+                return false;
+        return usb_is_bridge(parse_id(attribute(usb, "idVendor")), parse_id(attribute(usb, "idProduct")));
+}
+
+GPtrArray *serial_ports_candidates(void) {
+        GPtrArray *found = g_ptr_array_new_with_free_func(drop_port);
+        g_autoptr(sd_device_enumerator) enumerator = NULL;
+        int r;
+
+        r = enumerate(has_udev(), &enumerator);
+        if (r < 0) {
+                (void) log_debug_errno(r, "Cannot list serial ports, ignoring");
+                return found;
+        }
+
+        for (sd_device *d = sd_device_enumerator_get_device_first(enumerator); d;
+             d = sd_device_enumerator_get_device_next(enumerator)) {
+                g_autoptr(SerialPort) port = NULL;
+                const char *name;
+
+                if (sd_device_get_devname(d, &name) < 0)
+                        continue;
+                port = make_port(d, name);
+                if (is_candidate(port, d))
+                        g_ptr_array_add(found, g_steal_pointer(&port));
+        }
+        g_ptr_array_sort(found, compare_ports);
+        return found;
 }
 
 /* -- directories -------------------------------------------------------------------- */
@@ -396,8 +467,7 @@ int serial_ports_new(sd_event *event, const SerialPortsHandler *handler, void *u
         ports->radios = g_ptr_array_new_with_free_func(drop_port);
         ports->watches = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, watch_free);
 
-        /* As libsystemd itself does: without the control socket nobody sends events. */
-        if (access("/run/udev/control", F_OK) >= 0) {
+        if (has_udev()) {
                 r = monitor_start(ports);
                 if (r < 0)
                         (void) log_warning_errno(r, "Cannot listen for devices, ports are tried "

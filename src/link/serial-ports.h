@@ -25,6 +25,10 @@ int serial_port_identify(const char *path, SerialPort **ret);
  * tags the same ones. */
 bool usb_is_radio(unsigned vendor, unsigned product, const char *manufacturer_name, const char *product_name);
 
+/* Whether it is a bridge of the kinds (CP210x, CH34x, FTDI, PL2303) that boards with MeshCore have, and all
+ * kinds of other devices. */
+bool usb_is_bridge(unsigned vendor, unsigned product);
+
 /* How the device calls itself, and its link that stays the same over time (below /dev/serial/by-id); each
  * NULL where it has none. */
 void serial_port_describe(const char *device, char **ret_name, char **ret_link);
@@ -48,6 +52,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SerialPorts, serial_ports_free)
 /* The SerialPorts with is_radio that are there, in the order of their names, until the next turn of the
  * loop. */
 const GPtrArray *serial_ports_radios(SerialPorts *ports);
+
+/* The ports of this moment that are no radios for sure, but may be: behind a bridge, unless the udev property
+ * ID_MESHCORE says that they are none. SerialPort, in the order of their names; nothing is opened. */
+GPtrArray *serial_ports_candidates(void);
 
 /* Tells of a path that udev has no part in; for others added and removed do. Watching twice needs
  * unwatching twice. Returns 0 or a negative errno. */

@@ -45,7 +45,7 @@ static bool wants(const Discovery *discovery, Transport transport) {
         return o->transport == transport || o->transport == _TRANSPORT_INVALID;
 }
 
-static void add_port(Discovery *discovery, const SerialPort *port, GPtrArray *all) {
+static void add_port(Discovery *discovery, const SerialPort *port, bool candidate, GPtrArray *all) {
         g_autofree char *link = NULL;
         const PublicKey *key;
         Found *found;
@@ -70,6 +70,7 @@ static void add_port(Discovery *discovery, const SerialPort *port, GPtrArray *al
         }
         if (!found->name)
                 found->name = g_strdup("");
+        found->candidate = candidate && !found->has_key;
         g_ptr_array_add(all, found);
 }
 
@@ -166,10 +167,23 @@ static GPtrArray *collect(Discovery *discovery) {
         GPtrArray *all = g_ptr_array_new_with_free_func(found_free);
 
         for (guint i = 0; ports && wants(discovery, TRANSPORT_SERIAL) && i < ports->len; i++)
-                add_port(discovery, ports->pdata[i], all);
+                add_port(discovery, ports->pdata[i], false, all);
         if (discovery->looking && bluez_is_ready(discovery->bluez))
                 add_devices(discovery, all);
         return all;
+}
+
+/* Ports that are looked at only now that somebody asks, and not opened. Who wants the first radio is not
+ * helped by what may be none. */
+static void add_candidates(Discovery *discovery, GPtrArray *all) {
+        g_autoptr(GPtrArray) ports = NULL;
+
+        if (!wants(discovery, TRANSPORT_SERIAL) || (discovery->options.first && all->len > 0))
+                return;
+
+        ports = serial_ports_candidates();
+        for (guint i = 0; i < ports->len; i++)
+                add_port(discovery, ports->pdata[i], true, all);
 }
 
 /* -- the end ---------------------------------------------------------------------------- */
@@ -186,6 +200,8 @@ static int on_end(sd_event_source *source, void *userdata) {
         g_autoptr(GPtrArray) all = discovery->outcome.code == OUTCOME_OK ? collect(discovery) : NULL;
 
         stop(discovery);
+        if (all)
+                add_candidates(discovery, all);
         discovery->done(&discovery->outcome, all, discovery->userdata);
         return 0;
 }

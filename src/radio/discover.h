@@ -13,6 +13,7 @@ typedef struct Found {
         char *name;    /* as it announces itself: of the Bluetooth device, or of the USB product; "" if not */
         char *adapter; /* ble: as in "hci0"; NULL else */
         bool bonded, connected;
+        bool candidate; /* serial: behind a bridge that boards with MeshCore have, and others as well */
         bool has_rssi;
         int rssi; /* dBm */
         bool has_key;
@@ -31,8 +32,8 @@ typedef struct DiscoverOptions {
 
 typedef struct Discovery Discovery;
 
-/* found: Found, borrowed, serial ports first, then the nearest first; NULL when the outcome is not
- * OUTCOME_OK. Runs once, never from inside discovery_new(); the discovery may be freed from inside. */
+/* found: Found, borrowed, serial ports first, then the nearest first, then candidates; NULL when the outcome
+ * is not OUTCOME_OK. Runs once, never from inside discovery_new(); the discovery may be freed from inside. */
 typedef void (*discovery_done_t)(const Outcome *outcome, const GPtrArray *found, void *userdata);
 
 /* Strings of options are copied. Bluetooth that is off is an error only when nothing else was asked for. */

@@ -87,7 +87,7 @@ class Discover(DaemonCase):
         self.start_daemon({})
         found = self.json("discover", "--first", "--timeout", "60s")
         self.assertEqual(found, [{"Transport": "ble", "Address": ADDRESS, "Name": "MeshCore-Hut", "Connected": False,
-                                  "Adapter": "hci0", "Bonded": False, "Rssi": -60}])  # fmt: skip
+                                  "Certain": True, "Adapter": "hci0", "Bonded": False, "Rssi": -60}])  # fmt: skip
         self.wait_adapter("discovering=0")
         self.assertNotEqual(self.bluez.calls("SetDiscoveryFilter"), [])
 

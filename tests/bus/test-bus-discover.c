@@ -35,6 +35,14 @@ static Found hut = {
                 .rssi = -71,
 };
 
+static Found bridge = {
+                .transport = TRANSPORT_SERIAL,
+                .address = (char *) "/dev/ttyUSB0",
+                .device = (char *) "/dev/ttyUSB0",
+                .name = (char *) "CP2102 USB to UART Bridge Controller",
+                .candidate = true,
+};
+
 static void ask(const char *member, const char *key, const char *type, const void *value,
                 sd_bus_message **ret_reply) {
         sd_bus_message *call = fixture_new_call(f, BUS_ROOT, BUS_MANAGER, member);
@@ -79,6 +87,15 @@ static const char *text_of(sd_bus_message *reply, unsigned n, const char *key, c
         return text;
 }
 
+static bool is_certain(sd_bus_message *reply, unsigned n) {
+        int certain;
+
+        enter_record(reply, n);
+        ck_assert(enter_key(reply, "Certain", "b"));
+        ck_assert_int_gt(sd_bus_message_read_basic(reply, 'b', &certain), 0);
+        return certain;
+}
+
 START_TEST(records) {
         g_autoptr(GPtrArray) found = g_ptr_array_new();
         g_autoptr(sd_bus_message) reply = NULL;
@@ -88,6 +105,7 @@ START_TEST(records) {
         port.key = test_key(1);
         g_ptr_array_add(found, &port);
         g_ptr_array_add(found, &hut);
+        g_ptr_array_add(found, &bridge);
 
         ask("Discover", NULL, NULL, NULL, &reply);
         ck_assert_ptr_nonnull(fake_discovery());
@@ -106,6 +124,9 @@ START_TEST(records) {
         ck_assert_str_eq(text_of(reply, 0, "Radio", "o"), RADIO_PATH);
         ck_assert_str_eq(text_of(reply, 0, "PublicKey", "s"), key_to_text(&port.key).text);
         ck_assert_ptr_null(text_of(reply, 0, "Adapter", "s"));
+
+        ck_assert(is_certain(reply, 0) && is_certain(reply, 1) && !is_certain(reply, 2));
+        ck_assert_str_eq(text_of(reply, 2, "Device", "s"), bridge.device);
 
         ck_assert_str_eq(text_of(reply, 1, "Transport", "s"), "ble");
         ck_assert_str_eq(text_of(reply, 1, "Name", "s"), "MeshCore-H\xef\xbf\xbdut");

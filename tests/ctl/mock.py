@@ -523,10 +523,13 @@ class Mock:
          "Connected": False},
     ]  # fmt: skip
 
+    BRIDGE = {"Transport": "serial", "Address": "/dev/ttyUSB0", "Device": "/dev/ttyUSB0", "Name": "CP2102", "Certain": False,
+              "Connected": False}  # fmt: skip
+
     def manager_discover(self, _path, options):
         self.state["calls"].append(["Discover", plain(options)])
         self.save()
-        found = [] if options.get("Name") == "nobody" else self.FOUND[:2]
+        found = [] if options.get("Name") == "nobody" else self.FOUND[:2] + [self.BRIDGE]
         return (dbus.Array(found, signature="a{sv}"),)
 
     def manager_listbonds(self, _path):

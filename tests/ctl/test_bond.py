@@ -32,6 +32,7 @@ class Discover(QuietCase):
         self.assertEqual(lines[0].split(), ["TRANSPORT", "NAME", "SIGNAL", "BOND", "LINK", "ADAPTER", "RADIO"])
         self.assertEqual(lines[1].split(), ["serial:/dev/serial/by-id/usb-RAK-if00", "Wis\\x1bBlock", "yes", "home"])
         self.assertEqual(lines[2].split(), [f"ble:{HUT}", "MeshCore-Hut", "-71", "dBm", "yes", "hci1"])
+        self.assertEqual(lines[3].split(), ["serial:/dev/ttyUSB0", "(?)", "CP2102"])
         self.assertEqual(self.calls(), [["Discover", {"TimeoutUSec": 10000000}]])
 
     def test_options(self):

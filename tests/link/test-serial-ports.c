@@ -30,6 +30,20 @@ START_TEST(ids) {
 }
 END_TEST
 
+START_TEST(bridges) {
+        ck_assert(usb_is_bridge(0x10C4, 0xEA60));
+        ck_assert(usb_is_bridge(0x1A86, 0x7523));
+        ck_assert(usb_is_bridge(0x1A86, 0x55D4));
+        ck_assert(usb_is_bridge(0x0403, 0x6001));
+        ck_assert(usb_is_bridge(0x067B, 0x2303));
+
+        ck_assert(!usb_is_bridge(0x239A, 0x8029)); /* a radio */
+        ck_assert(!usb_is_bridge(0x10C4, 0x8044));
+        ck_assert(!usb_is_bridge(0x0403, 0x1234));
+        ck_assert(!usb_is_bridge(0, 0));
+}
+END_TEST
+
 /* The products that the rules give for a vendor, for one kind of match. */
 static GHashTable *products_of(const char *rules, const char *kind, unsigned vendor) {
         g_autofree char *start =
@@ -199,6 +213,7 @@ int main(int argc, char **argv) {
 
         rules_path = argc > 1 ? argv[1] : "data/udev/70-meshcored.rules.in";
         tcase_add_test(tc, ids);
+        tcase_add_test(tc, bridges);
         tcase_add_test(tc, ids_of_rules);
         tcase_add_test(tc, identify);
         suite_add_tcase(suite, tc);
