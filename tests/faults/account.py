@@ -102,8 +102,4 @@ class Account:
                 self.notes["damage not met"] += 1
             elif result != [("ok",)]:
                 self.wrong.append(f"integrity: {result[:2]}")
-            counted = sum(n for (n,) in db.execute("SELECT n FROM unread"))
-            unread = db.execute("SELECT count(*) FROM message WHERE read = 0").fetchone()[0]
-            if counted != unread:
-                self.wrong.append(f"unread counted {counted}, are {unread}")
         db.close()
