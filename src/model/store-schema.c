@@ -283,6 +283,9 @@ static int migrate_step(Store *store, int from) {
         /* A step may change the text of the schema; nobody else's SQL runs here. */
         (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
         r = store_exec(store, store_schema_steps[from]);
+        /* The disk could do it, so that the tables are not those of the version that the file says. */
+        if (r == -EIO && sqlite3_errcode(store->db) == SQLITE_ERROR)
+                r = store_fail_damaged(store, "the tables are not those of its version");
         (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         if (r >= 0)
                 r = store_exec(store, mark);

@@ -106,8 +106,9 @@ static int prepare(Store *store, const char *sql, sqlite3_stmt **ret) {
         stmt = g_hash_table_lookup(store->statements, sql);
         if (!stmt) {
                 rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
-                if (rc == SQLITE_ERROR && store->opening)
-                        return store_fail_damaged(store, sqlite3_errmsg(store->db)); /* a table is missing */
+                /* Each of them is good for our tables: these are not as we made them. */
+                if (rc == SQLITE_ERROR)
+                        return store_fail_damaged(store, sqlite3_errmsg(store->db));
                 if (rc != SQLITE_OK)
                         return store_fail(store, rc, "a statement could not be prepared");
                 g_hash_table_insert(store->statements, (gpointer) sql, stmt);

@@ -168,6 +168,10 @@ static int prepare_file(Store *store) {
         if (n < (ssize_t) sizeof(header) || memcmp(header, "SQLite format 3", 16) != 0)
                 return store_fail_damaged(store, "the header is damaged");
 
+        /* Versions of the format above 2 SQLite would open for reading only, or not at all. */
+        if (header[18] < 1 || header[18] > 2 || header[19] < 1 || header[19] > 2)
+                return store_fail_damaged(store, "the header is damaged");
+
         reader_init(&r, header, sizeof(header));
         reader_skip(&r, 60);
         if (reader_ibe(&r, 4) > store_schema_version) {

@@ -617,6 +617,7 @@ START_TEST(foreign_files) {
                         "DELETE FROM meta",
                         "UPDATE meta SET value = 'xyz'",
                         "PRAGMA user_version = -1",
+                        "PRAGMA user_version = 2", /* and not the tables of that */
         };
 
         for (size_t i = 0; i < ELEMENTSOF(statements); i++) {
@@ -629,6 +630,13 @@ START_TEST(foreign_files) {
                 ck_assert_uint_eq(fixture_count_damaged(&f), i + 1);
                 receive_text(&f, &own_key, "x", 1);
         }
+
+        /* A format that SQLite would only read. */
+        fixture_close(&f);
+        write_at("store.db", 18, "\xff", 1);
+        fixture_open(&f);
+        ck_assert_uint_eq(fixture_count_damaged(&f), ELEMENTSOF(statements) + 1);
+        receive_text(&f, &own_key, "x", 1);
 }
 END_TEST
 
