@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fake-discover.h"
 
+/* As the real ones, several at a time; what the test sees is the oldest. */
+
 struct Discovery {
+        GList link;
         DiscoverOptions options;
         char *name, *adapter;
         discovery_done_t done;
         void *userdata;
 };
 
-static Discovery *current;
-static char *forget_address;
-static forget_done_t forget_done;
-static void *forget_userdata;
+static GQueue discoveries;
 
 int discovery_new(Manager *manager, const DiscoverOptions *options, discovery_done_t done, void *userdata,
                   Discovery **ret) {
         Discovery *discovery = g_new(Discovery, 1);
 
         *discovery = (Discovery){
+                        .link = {.data = discovery},
                         .options = *options,
                         .name = g_strdup(options->name),
                         .adapter = g_strdup(options->adapter),
@@ -26,8 +27,8 @@ int discovery_new(Manager *manager, const DiscoverOptions *options, discovery_do
         };
         discovery->options.name = discovery->name;
         discovery->options.adapter = discovery->adapter;
-        g_assert(!current);
-        *ret = current = discovery;
+        g_queue_push_tail_link(&discoveries, &discovery->link);
+        *ret = discovery;
         return 0;
 }
 
@@ -35,7 +36,7 @@ Discovery *discovery_free(Discovery *discovery) {
         if (!discovery)
                 return NULL;
 
-        current = NULL;
+        g_queue_unlink(&discoveries, &discovery->link);
         g_free(discovery->name);
         g_free(discovery->adapter);
         g_free(discovery);
@@ -43,35 +44,49 @@ Discovery *discovery_free(Discovery *discovery) {
 }
 
 const DiscoverOptions *fake_discovery(void) {
-        return current ? &current->options : NULL;
+        const Discovery *discovery = g_queue_peek_head(&discoveries);
+
+        return discovery ? &discovery->options : NULL;
 }
 
 void fake_discovery_answer(OutcomeCode code, const GPtrArray *found) {
+        const Discovery *discovery = g_queue_peek_head(&discoveries);
         g_auto(Outcome) outcome = {};
 
         if (code != OUTCOME_OK)
                 (void) outcome_set(&outcome, code, "The test says so");
-        current->done(&outcome, code == OUTCOME_OK ? found : NULL, current->userdata);
+        discovery->done(&outcome, code == OUTCOME_OK ? found : NULL, discovery->userdata);
 }
 
+typedef struct Forget {
+        char *address;
+        forget_done_t done;
+        void *userdata;
+} Forget;
+
+static GQueue forgets;
+
 void manager_forget_bond(Manager *manager, const char *address, forget_done_t done, void *userdata) {
-        g_assert(!forget_address);
-        forget_address = g_strdup(address);
-        forget_done = done;
-        forget_userdata = userdata;
+        Forget *forget = g_new(Forget, 1);
+
+        *forget = (Forget){.address = g_strdup(address), .done = done, .userdata = userdata};
+        g_queue_push_tail(&forgets, forget);
 }
 
 const char *fake_forget(void) {
-        return forget_address;
+        const Forget *forget = g_queue_peek_head(&forgets);
+
+        return forget ? forget->address : NULL;
 }
 
 void fake_forget_answer(OutcomeCode code) {
+        g_autofree Forget *forget = g_queue_pop_head(&forgets);
         g_auto(Outcome) outcome = {};
 
         if (code != OUTCOME_OK)
                 (void) outcome_set(&outcome, code, "The test says so");
-        g_clear_pointer(&forget_address, g_free);
-        forget_done(&outcome, forget_userdata);
+        g_free(forget->address);
+        forget->done(&outcome, forget->userdata);
 }
 
 /* -- questions for a PIN -------------------------------------------------------- */

@@ -25,10 +25,7 @@ struct Radio {
         Pending *pending;
         GQueue pings;
         RadioBond bond;
-        char *bond_request; /* verb and PIN of the one that waits */
-        radio_pair_done_t pair_done;
-        radio_done_t bond_done;
-        void *bond_userdata;
+        GQueue bond_requests; /* BondRequest */
         GQueue requests;
         GQueue node_requests;
         struct {
@@ -55,6 +52,13 @@ struct FakeRequest {
 
 FakeRequest *fake_request_new(Radio *radio, void *userdata, const char *format, ...)
                 __attribute__((format(printf, 3, 4)));
+
+typedef struct BondRequest {
+        char *text;                  /* verb and PIN */
+        radio_pair_done_t pair_done; /* one of these */
+        radio_done_t done;
+        void *userdata;
+} BondRequest;
 
 typedef struct Ping {
         radio_ping_done_t done;

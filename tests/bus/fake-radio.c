@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <check.h>
 #include <string.h>
 
 #include "clock.h"
@@ -102,7 +101,7 @@ Radio *fake_radio_add_ble(Manager *manager, const char *id) {
 }
 
 void fake_radio_remove(Manager *manager, Radio *radio) {
-        if (radio->bond_request)
+        while (fake_radio_bond_request(radio))
                 fake_radio_answer_bond(radio, OUTCOME_CANCELLED, false);
         while (fake_radio_n_pings(radio) > 0)
                 fake_radio_answer_ping(radio, OUTCOME_CANCELLED, 0);
@@ -305,18 +304,21 @@ void fake_radio_set_bond(Radio *radio, const char *state, const char *reason, ui
 }
 
 const char *fake_radio_bond_request(Radio *radio) {
-        return radio->bond_request;
+        const BondRequest *request = g_queue_peek_head(&radio->bond_requests);
+
+        return request ? request->text : NULL;
 }
 
 void fake_radio_answer_bond(Radio *radio, OutcomeCode code, bool already) {
+        g_autofree BondRequest *request = g_queue_pop_head(&radio->bond_requests);
         g_auto(Outcome) outcome = {};
 
-        g_clear_pointer(&radio->bond_request, g_free);
+        g_free(request->text);
         (void) outcome_set(&outcome, code, "as the test says");
-        if (radio->pair_done)
-                radio->pair_done(radio, &outcome, already, radio->bond_userdata);
+        if (request->pair_done)
+                request->pair_done(radio, &outcome, already, request->userdata);
         else
-                radio->bond_done(radio, &outcome, radio->bond_userdata);
+                request->done(radio, &outcome, request->userdata);
 }
 
 bool radio_bond(const Radio *radio, RadioBond *ret) {
@@ -329,11 +331,10 @@ bool radio_bond(const Radio *radio, RadioBond *ret) {
 
 static void ask_bond(Radio *radio, char *request, radio_pair_done_t pair_done, radio_done_t done,
                      void *userdata) {
-        ck_assert_ptr_null(radio->bond_request);
-        radio->bond_request = request;
-        radio->pair_done = pair_done;
-        radio->bond_done = done;
-        radio->bond_userdata = userdata;
+        BondRequest *waiting = g_new(BondRequest, 1);
+
+        *waiting = (BondRequest){request, pair_done, done, userdata};
+        g_queue_push_tail(&radio->bond_requests, waiting);
 }
 
 void radio_pair(Radio *radio, const char *passkey, radio_pair_done_t done, void *userdata) {

@@ -17,7 +17,7 @@ void fake_radio_remove(Manager *manager, Radio *radio);
 /* One over Bluetooth, without identity. */
 Radio *fake_radio_add_ble(Manager *manager, const char *id);
 void fake_radio_set_bond(Radio *radio, const char *state, const char *reason, uint64_t verified_usec);
-/* "pair 123456", "pair", "verify" or "forget" that waits, or NULL; and its end. */
+/* "pair 123456", "pair", "verify" or "forget" that has waited longest, or NULL; and its end. */
 const char *fake_radio_bond_request(Radio *radio);
 void fake_radio_answer_bond(Radio *radio, OutcomeCode code, bool already);
 
