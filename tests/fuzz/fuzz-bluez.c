@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "bluez-internal.h"
+#include "fuzz-message.h"
 #include "fuzz.h"
 #include "macros.h"
 
@@ -54,52 +55,18 @@ static void connect_pair(void) {
         }
 }
 
-static void append_number(GByteArray *m, uint32_t number) {
-        g_byte_array_append(m, (const uint8_t *) &number, sizeof(number));
-}
-
-static void pad(GByteArray *m) {
-        static const uint8_t zeros[8];
-
-        g_byte_array_append(m, zeros, (8 - m->len % 8) % 8);
-}
-
-static void append_field(GByteArray *m, uint8_t code, char type, const char *text) {
-        const uint8_t head[] = {code, 1, (uint8_t) type, 0};
-        const uint8_t length = (uint8_t) strlen(text);
-
-        pad(m);
-        g_byte_array_append(m, head, sizeof(head));
-        if (type == 'g')
-                g_byte_array_append(m, &length, 1);
-        else
-                append_number(m, length);
-        g_byte_array_append(m, (const uint8_t *) text, length + 1u);
-}
-
 /* A signal with any body, as the peer of sd-bus could send it. */
-static GByteArray *make_message(const char *path, Kind kind, const uint8_t *body, uint32_t size) {
-        const uint8_t head[] = {G_BYTE_ORDER == G_LITTLE_ENDIAN ? 'l' : 'B', 4, 1, 1};
-        GByteArray *m = g_byte_array_new();
-        uint32_t length;
-
-        g_byte_array_append(m, head, sizeof(head));
-        append_number(m, size);
-        append_number(m, 7); /* serial */
-        append_number(m, 0); /* of the fields: below */
-        append_field(m, 1, 'o', path);
-        append_field(m, 2, 's', "org.bluez.Fuzz");
-        append_field(m, 3, 's', kinds[kind].member);
-        append_field(m, 8, 'g', kinds[kind].signature);
-        length = m->len - 16;
-        memcpy(m->data + 12, &length, sizeof(length));
-        pad(m);
-        g_byte_array_append(m, body, size);
-        return m;
-}
-
 static sd_bus_message *receive(const char *path, Kind kind, const uint8_t *body, uint32_t size) {
-        g_autoptr(GByteArray) raw = make_message(path, kind, body, size);
+        const FuzzHeader header = {
+                        .type = SD_BUS_MESSAGE_SIGNAL,
+                        .flags = FUZZ_NO_REPLY,
+                        .serial = 7,
+                        .path = path,
+                        .interface = "org.bluez.Fuzz",
+                        .member = kinds[kind].member,
+                        .signature = kinds[kind].signature,
+        };
+        g_autoptr(GByteArray) raw = fuzz_message_new(&header, body, size);
         sd_bus_message *m = NULL;
 
         FUZZ_ASSERT(send(sd_bus_get_fd(server), raw->data, raw->len, 0) == (ssize_t) raw->len);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /* Runs a fuzz target over files and directories of inputs, each whole and cut
- * to every shorter length. Fails when there is none. */
+ * to every shorter length; those after --whole are not cut. Fails when there is none. */
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fuzz.h"
 
 static unsigned long n_inputs;
+static bool whole;
 
 static void run_file(const char *path) {
         g_autofree char *contents = NULL;
@@ -20,7 +23,7 @@ static void run_file(const char *path) {
                 exit(EXIT_FAILURE);
         }
 
-        for (gsize n = 0; n <= size; n++) {
+        for (gsize n = whole ? size : 0; n <= size; n++) {
                 /* an allocation of its own size, for the sanitizers */
                 g_autofree uint8_t *copy = g_memdup2(contents, n);
 
@@ -46,7 +49,10 @@ static void run_path(const char *path) {
 
 int main(int argc, char *argv[]) {
         for (int i = 1; i < argc; i++)
-                run_path(argv[i]);
+                if (strcmp(argv[i], "--whole") == 0)
+                        whole = true;
+                else
+                        run_path(argv[i]);
 
         printf("%lu inputs\n", n_inputs);
         return n_inputs > 0 ? EXIT_SUCCESS : EXIT_FAILURE;

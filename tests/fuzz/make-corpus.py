@@ -209,6 +209,28 @@ def add_bluez(corpus):
     corpus.add("bluez", added[2] + change({"Name": 7, "Paired": "yes", "UUIDs": "x", "RSSI": True, "Address": [""]}))
 
 
+def add_bus(corpus):
+    """Each method once by our own user, with arguments that are something, and then what waits at the radio."""
+    for kind in (0, 3):
+        for member in range(128):
+            corpus.add("bus", bytes([kind, 0, member, kind % 2 + 1, 0, 0]) + bytes([1] * 12) + bytes([10, 0, 1, 8, 0]))
+
+
+def add_store(corpus):
+    """Stores of every age, whole; then one thing that is wrong: a column, bytes of the header, a lost page."""
+    for which in range(7):
+        corpus.add("store", bytes([which]))
+    for column in range(68):
+        corpus.add("store", bytes([6, 6, column, (1, 14, 21, 6)[column % 4]]) + bytes([0xFF] * 8))
+    for at in (0, 16, 18, 28, 60, 63, 68, 100, 105):
+        corpus.add("store", bytes([5, 4, 0, at, 0, 0, 1, 0xFF]))
+    for name in range(4):
+        corpus.add("store", bytes([6, 0, name]))
+        corpus.add("store", bytes([6, 1, name, 0, 2, 0, 3]) + b"cut")
+        corpus.add("store", bytes([6, 5, name, 0, 0, 0, 6]) + b"MSP1\xff\xff")
+        corpus.add("store", bytes([6, 3, name, 0, 0x10, 0, 1, 0]))
+
+
 def main():
     data, output, stamp = (pathlib.Path(a) for a in sys.argv[1:4])
     corpus = Corpus(output)
@@ -222,6 +244,8 @@ def main():
         corpus.add("utf8", text.encode())
     corpus.add("utf8", bytes(range(0x70, 0x100)))
     add_bluez(corpus)
+    add_bus(corpus)
+    add_store(corpus)
     stamp.write_text("", encoding="utf-8")
 
 
