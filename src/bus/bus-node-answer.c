@@ -17,7 +17,7 @@ static int append_key(sd_bus_message *m, const BusRadio *radio, const NodeValue 
         size = MIN(size, PUBLIC_KEY_SIZE);
         hex_encode(bytes, size, text);
         r = bus_append_entry(m, value->name, "s", text);
-        if (r >= 0 && radio && radio->identity &&
+        if (r >= 0 && size > 0 && radio && radio->identity &&
             identity_find_contact_prefix(radio->identity, bytes, size, &contact) == 1) {
                 g_autofree char *path = bus_path_contact(radio, &contact->key);
 
