@@ -79,6 +79,11 @@ Message *message_free(Message *message) {
         return NULL;
 }
 
+static bool repeat_is_valid(const MessageRepeat *repeat) {
+        return repeat->n_hops > 0 && repeat->hash_size > 0 && repeat->hash_size <= 3 &&
+               repeat->n_hops * repeat->hash_size <= MESSAGE_REPEAT_SIZE_MAX;
+}
+
 /* Each as the number of its hops, the size of a hash, and the hashes. The bytes may come from a damaged
  * store. */
 bool message_next_repeat(const Message *message, size_t *offset, MessageRepeat *ret) {
@@ -91,7 +96,7 @@ bool message_next_repeat(const Message *message, size_t *offset, MessageRepeat *
         repeat.n_hops = all->data[*offset];
         repeat.hash_size = all->data[*offset + 1];
         repeat.hashes = all->data + *offset + 2;
-        if (repeat.n_hops * repeat.hash_size > all->len - *offset - 2)
+        if (!repeat_is_valid(&repeat) || repeat.n_hops * repeat.hash_size > all->len - *offset - 2)
                 return false;
 
         *offset += 2 + repeat.n_hops * repeat.hash_size;
@@ -106,8 +111,7 @@ bool message_add_repeat(Message *message, const MessageRepeat *repeat) {
         MessageRepeat known;
         GByteArray *all;
 
-        if (repeat->n_hops == 0 || repeat->hash_size == 0 || repeat->hash_size > 3 ||
-            size > MESSAGE_REPEAT_SIZE_MAX)
+        if (!repeat_is_valid(repeat))
                 return false;
         while (message_next_repeat(message, &offset, &known)) {
                 if (known.n_hops == repeat->n_hops && known.hash_size == repeat->hash_size &&

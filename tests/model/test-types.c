@@ -161,8 +161,10 @@ START_TEST(message_damaged_repeats) {
                         memset(bytes, (int) first, sizeof(bytes));
                         m->repeats = g_byte_array_new();
                         g_byte_array_append(m->repeats, bytes, size);
-                        for (; message_next_repeat(m, &offset, &repeat); n++)
+                        for (; message_next_repeat(m, &offset, &repeat); n++) {
                                 ck_assert_uint_le(repeat.n_hops * repeat.hash_size, size);
+                                ck_assert(repeat.n_hops > 0 && repeat.hash_size > 0 && repeat.hash_size <= 3);
+                        }
                         ck_assert_uint_le(offset, size);
                         ck_assert_uint_le(n, size / 2);
 
