@@ -146,10 +146,10 @@ static Files *beginnings(size_t *ret_n) {
                 for (size_t i = 1; i < n; i++) {
                         char *dir = files_new_directory("fuzz-store-XXXXXX");
 
-                        if (i == n - 1)
+                        if (i == 1)
                                 make_killed(dir, &all[i]);
                         else {
-                                make_schema(dir, (int) i);
+                                make_schema(dir, (int) i - 1);
                                 keep(dir, &all[i]);
                         }
                         files_remove(dir);

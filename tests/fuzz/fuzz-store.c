@@ -61,6 +61,7 @@ static void read_messages(Identity *identity) {
         g_autoptr(GArray) open = NULL, window = NULL;
         PublicKey peer = files_key(2);
         MessageFilter filter;
+        size_t n_open;
         uint64_t id;
 
         message_filter_init(&filter);
@@ -82,7 +83,7 @@ static void read_messages(Identity *identity) {
                 list(identity, &filter, newer);
         }
         (void) identity_open_messages(identity, &open);
-        (void) identity_window(identity, 16, &window);
+        (void) identity_window(identity, 16, &window, &n_open);
         (void) identity_nth_newest(identity, 1, &id);
         (void) identity_unread(identity);
         (void) identity_find_ack(identity, (const uint8_t[]){1, 2, 3, 4});

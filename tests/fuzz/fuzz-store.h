@@ -14,7 +14,7 @@ PublicKey files_key(unsigned n);
 char *files_new_directory(const char *name);
 void files_remove(char *dir);
 
-/* One of: nothing, a store of each schema version, one of a daemon that was killed. */
+/* One of: nothing, the store of a daemon that was killed, one of each schema version. */
 void files_begin(const char *dir, unsigned which);
 /* Damage as the input says, on the disk or in the tables. */
 void files_damage(const char *dir, FuzzInput *in);

@@ -218,17 +218,17 @@ def add_bus(corpus):
 
 def add_store(corpus):
     """Stores of every age, whole; then one thing that is wrong: a column, bytes of the header, a lost page."""
-    for which in range(7):
+    for which in range(9):
         corpus.add("store", bytes([which]))
     for column in range(68):
-        corpus.add("store", bytes([6, 6, column, (1, 14, 21, 6)[column % 4]]) + bytes([0xFF] * 8))
+        corpus.add("store", bytes([1, 6, column, (1, 14, 21, 6)[column % 4]]) + bytes([0xFF] * 8))
     for at in (0, 16, 18, 28, 60, 63, 68, 100, 105):
-        corpus.add("store", bytes([5, 4, 0, at, 0, 0, 1, 0xFF]))
+        corpus.add("store", bytes([6, 4, 0, at, 0, 0, 1, 0xFF]))
     for name in range(4):
-        corpus.add("store", bytes([6, 0, name]))
-        corpus.add("store", bytes([6, 1, name, 0, 2, 0, 3]) + b"cut")
-        corpus.add("store", bytes([6, 5, name, 0, 0, 0, 6]) + b"MSP1\xff\xff")
-        corpus.add("store", bytes([6, 3, name, 0, 0x10, 0, 1, 0]))
+        corpus.add("store", bytes([1, 0, name]))
+        corpus.add("store", bytes([1, 1, name, 0, 2, 0, 3]) + b"cut")
+        corpus.add("store", bytes([1, 5, name, 0, 0, 0, 6]) + b"MSP1\xff\xff")
+        corpus.add("store", bytes([1, 3, name, 0, 0x10, 0, 1, 0]))
 
 
 def main():

@@ -618,6 +618,7 @@ START_TEST(foreign_files) {
                         "UPDATE meta SET value = 'xyz'",
                         "PRAGMA user_version = -1",
                         "PRAGMA user_version = 2", /* and not the tables of that */
+                        "PRAGMA user_version = 5",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(statements); i++) {
