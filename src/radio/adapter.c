@@ -18,11 +18,14 @@ static void on_changed(Bluez *bluez, BluezChange what, const char *path, void *u
         for (guint i = 0; i < radios->len; i++) {
                 Radio *radio = radios->pdata[i];
                 const BluezAdapter *a;
+                RadioReason reason;
 
                 if (!radio_waits_for_adapter(radio))
                         continue;
+                /* Also for another reason to wait: one that is pulled out loses its power first. */
                 a = bluez_find_adapter(bluez, radio->settings->adapter);
-                if (a && a->powered)
+                reason = !a ? REASON_NOT_PLUGGED : a->powered ? REASON_NONE : REASON_ADAPTER_OFF;
+                if (reason != radio->reason)
                         radio_start(radio);
         }
 }

@@ -258,6 +258,12 @@ void sync_progress(const Sync *sync, unsigned *ret_done, unsigned *ret_total);
 void sync_stop(Sync *sync);
 /* The queue is empty, told by receive. */
 void sync_drained(Sync *sync);
+/* Whether all was read; a radio may be ready before that. */
+bool sync_is_done(const Sync *sync);
+/* Whether it is known in this session what the slot holds. */
+bool sync_knows_slot(const Sync *sync, unsigned slot);
+/* Asks for it out of turn; receive_slot_told() follows, unless the link ends. */
+int sync_read_slot(Sync *sync, unsigned slot);
 /* Battery and storage, asked with the slow poll. */
 void sync_poll(Sync *sync);
 
@@ -287,6 +293,8 @@ void receive_start(Receive *receive);
 void receive_stop(Receive *receive);
 /* Drain now, or once more when draining. */
 void receive_drain(Receive *receive);
+/* See sync_read_slot(). */
+void receive_slot_told(Receive *receive);
 /* A frame that carries a message but that no pop asked for. */
 void receive_frame(Receive *receive, const Frame *frame, Slice raw);
 bool raw_is_message(Slice raw);

@@ -25,6 +25,7 @@ struct Receive {
         bool started;        /* the identity is known and the session is up */
         bool popping;        /* a pop is outstanding */
         bool again;          /* MSG_WAITING came while popping */
+        bool waits_for_slot; /* the spool has a message of a channel that must be asked for first */
         bool holding;        /* nothing is popped */
         size_t announced;    /* MSG_WAITING since then */
         size_t left;         /* of those, still to be popped */
@@ -158,6 +159,30 @@ static int receive_keep(Receive *rx, const Frame *frame, Slice raw) {
         return r;
 }
 
+/* A message of a slot that was empty the last time: another program may have put a channel there since. The
+ * spool has the message until that is known. Should somebody else empty it before, the channel is as unknown
+ * as it is. */
+static bool wait_for_slot(Receive *rx, const Frame *frame, Slice raw) {
+        Radio *radio = rx->radio;
+
+        if (!frame || (frame->kind != FRAME_CHANNEL_MESSAGE && frame->kind != FRAME_CHANNEL_DATA) ||
+            sync_knows_slot(radio->sync, frame->message.channel))
+                return false;
+        if (store_spool_append(manager_store(radio->manager), identity_key(radio->identity),
+                               clock_realtime_usec(), raw) < 0)
+                return false;
+
+        rx->waits_for_slot = sync_read_slot(radio->sync, frame->message.channel) >= 0;
+        if (!rx->waits_for_slot)
+                receive_pop(rx);
+        return true;
+}
+
+void receive_slot_told(Receive *rx) {
+        rx->waits_for_slot = false;
+        receive_pop(rx);
+}
+
 /* Returns 0 when nothing waits any more that can be stored now. */
 static int receive_flush_held(Receive *rx) {
         Held *held;
@@ -223,6 +248,9 @@ static void pop_done(Receive *rx, const SessionReply *reply) {
                 sync_drained(rx->radio->sync);
                 return;
         }
+
+        if (wait_for_slot(rx, reply->frame, reply->raw))
+                return;
 
         r = receive_keep(rx, reply->frame, reply->raw);
         if (r < 0)
@@ -305,7 +333,7 @@ void receive_drain(Receive *rx) {
                 rx->announced++;
         else if (rx->popping)
                 rx->again = true;
-        else if (!rx->retry)
+        else if (!rx->retry && !rx->waits_for_slot)
                 receive_pop(rx);
 }
 
@@ -369,6 +397,7 @@ void receive_stop(Receive *rx) {
         rx->started = false;
         rx->popping = false;
         rx->again = false;
+        rx->waits_for_slot = false;
         rx->holding = false;
         rx->left = 0;
         rx->done = NULL;

@@ -54,6 +54,8 @@ Requests *requests_new(Radio *radio);
 Requests *requests_free(Requests *requests);
 /* The link is gone: those apart end. */
 void requests_stop(Requests *requests);
+/* What they waited for may have come. */
+void requests_wake(Requests *requests);
 /* Passes a push on to all that wait. */
 void requests_advert(Requests *requests, const PublicKey *key, const Contact *heard);
 

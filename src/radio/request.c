@@ -14,7 +14,7 @@ static Requests *requests_of(Request *request) {
         return request->radio->requests;
 }
 
-static void requests_wake(Requests *q) {
+void requests_wake(Requests *q) {
         (void) sd_event_source_set_enabled(q->wakeup, SD_EVENT_ONESHOT);
 }
 
@@ -169,6 +169,10 @@ static int on_wakeup(sd_event_source *source, void *userdata) {
         while ((request = g_queue_peek_head(&q->ended)))
                 request_end(request, NULL);
 
+        /* The free slots of channels, for one, may not be free any more. */
+        if (q->radio->state == RADIO_READY && !sync_is_done(q->radio->sync))
+                return 0;
+
         while (!q->current && (request = g_queue_pop_head(&q->waiting))) {
                 request->place = REQUEST_CURRENT;
                 q->current = request;
@@ -267,6 +271,7 @@ void requests_stop(Requests *q) {
         /* What waits for a command's answer has heard of the end by the session. */
         while ((request = g_queue_peek_head(&q->apart) ?: q->current))
                 request_fail_closed(request);
+        requests_wake(q); /* those that were kept waiting */
 }
 
 Requests *requests_new(Radio *radio) {

@@ -6,7 +6,8 @@
 #include "hotplug.h"
 #include "macros.h"
 #include "protocol.h"
-#include "utf8.h"
+#include "request-internal.h"
+#include "sync-internal.h"
 
 #define CLOCK_BEHIND_S      2  /* less is not worth a command */
 #define CLOCK_AHEAD_S       60 /* more is worth telling */
@@ -17,38 +18,7 @@
 #define AUTO_ADD_LEVEL      8    /* has command 59, from 1.12.0 on */
 #define TELL_USEC           (USEC_PER_SEC / 4)
 
-/* The start sequence, wire reference 2.1, one command after the other. The radio
- * becomes ready when the last step is done, so that nobody sees half of it. */
-typedef enum SyncStep {
-        SYNC_DEVICE,
-        SYNC_SELF,
-        SYNC_CLOCK,
-        SYNC_SET_CLOCK,
-        SYNC_AUTO_ADD,
-        SYNC_CONTACTS,
-        SYNC_CHANNELS,
-        SYNC_BATTERY,
-        SYNC_DRAIN,
-        SYNC_DONE,
-} SyncStep;
-
-struct Sync {
-        Radio *radio;
-        SyncStep step;
-        unsigned tries; /* of this step */
-
-        uint32_t radio_time; /* as the radio said in this session */
-        bool full;           /* this dump asked for everything */
-        uint32_t announced;  /* CONTACTS_START */
-        GPtrArray *dump;     /* Contact, of the dump under way */
-        unsigned slot;       /* next channel to ask for */
-
-        unsigned done, total; /* for radio_sync_progress() */
-        uint64_t told_usec;   /* boot time */
-        bool told;            /* in this session; what is fast is not worth a signal */
-
-        bool polling;
-};
+/* The start sequence, wire reference 2.1, but for the channels; see sync-internal.h. */
 
 static void sync_step(Sync *sync);
 
@@ -56,13 +26,13 @@ static void drop_contact(gpointer contact) {
         contact_free(contact);
 }
 
-static void sync_next(Sync *sync, SyncStep step) {
+void sync_next(Sync *sync, SyncStep step) {
         sync->step = step;
         sync->tries = 0;
         sync_step(sync);
 }
 
-static void sync_call(Sync *sync, const Command *command, session_reply_t reply) {
+void sync_call(Sync *sync, const Command *command, session_reply_t reply) {
         int r;
 
         r = session_call(sync->radio->session, command, SESSION_BACKGROUND, reply, sync);
@@ -71,9 +41,7 @@ static void sync_call(Sync *sync, const Command *command, session_reply_t reply)
                            g_strerror(-r));
 }
 
-/* Deals with all that is not the answer hoped for. Returns whether the frame
- * can be used; otherwise the step was repeated or the link given up. */
-static bool sync_check(Sync *sync, const SessionReply *reply, const char *what) {
+bool sync_check(Sync *sync, const SessionReply *reply, const char *what) {
         switch (reply->result) {
         case SESSION_REPLY:
                 if (reply->frame->code != RESP_ERR)
@@ -99,16 +67,18 @@ static bool sync_check(Sync *sync, const SessionReply *reply, const char *what) 
 
 /* -- how far it is ------------------------------------------------------------- */
 
-static unsigned count_slots(const Sync *sync) {
+unsigned sync_count_slots(const Sync *sync) {
         unsigned max_channels = sync->radio->info.max_channels;
 
         return max_channels > 0 ? max_channels : CHANNELS_MAX_UNTOLD;
 }
 
-static void sync_advance(Sync *sync, unsigned done) {
+void sync_advance(Sync *sync, unsigned done) {
         uint64_t now = clock_boottime_usec();
 
-        sync->total = sync->announced + count_slots(sync);
+        if (sync->early)
+                return;
+        sync->total = sync->announced + sync_count_slots(sync);
         sync->done = MIN(done, sync->total);
         if (now - sync->told_usec < TELL_USEC)
                 return;
@@ -388,8 +358,7 @@ static void contacts_reply(Session *session, const SessionReply *reply, void *us
                 return;
         }
 
-        sync->slot = 0;
-        sync_next(sync, SYNC_CHANNELS);
+        sync_begin_channels(sync);
 }
 
 static void ask_contacts(Sync *sync) {
@@ -414,39 +383,6 @@ static void ask_contacts(Sync *sync) {
         if (r < 0)
                 radio_fail(sync->radio, REASON_PROTOCOL, OUTCOME_FAILED, "cannot queue a command: %s",
                            g_strerror(-r));
-}
-
-/* -- channels --------------------------------------------------------------------- */
-
-static void channel_reply(Session *session, const SessionReply *reply, void *userdata) {
-        Sync *sync = userdata;
-        Radio *radio = sync->radio;
-        g_autofree char *name = NULL;
-        int r;
-
-        if (reply->result == SESSION_REPLY && reply->frame->code == RESP_ERR) {
-                /* Fewer slots than thought, or a firmware before channels. */
-                sync_next(sync, SYNC_BATTERY);
-                return;
-        }
-        if (!sync_check(sync, reply, "the list of channels"))
-                return;
-
-        name = utf8_repair(reply->frame->channel_info.name.data, reply->frame->channel_info.name.size);
-        r = identity_set_slot(radio->identity, sync->slot, name, reply->frame->channel_info.secret,
-                              translate_channel_kind(name, reply->frame->channel_info.secret));
-        if (r < 0) {
-                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
-                           "cannot store the channels: %s", g_strerror(-r));
-                return;
-        }
-
-        sync->tries = 0;
-        sync_advance(sync, sync->announced + sync->slot + 1);
-        if (++sync->slot < count_slots(sync))
-                sync_step(sync);
-        else
-                sync_next(sync, SYNC_BATTERY);
 }
 
 /* -- battery ---------------------------------------------------------------------- */
@@ -510,8 +446,7 @@ static void sync_step(Sync *sync) {
                 ask_contacts(sync);
                 break;
         case SYNC_CHANNELS:
-                (void) command_get_channel(&command, (uint8_t) sync->slot);
-                sync_call(sync, &command, channel_reply);
+                sync_ask_channel(sync);
                 break;
         case SYNC_BATTERY:
                 (void) command_get_batt_and_storage(&command);
@@ -519,7 +454,8 @@ static void sync_step(Sync *sync) {
                 break;
         case SYNC_DRAIN:
                 /* Nobody waits for these, but they stand before the pops in the queue of commands. */
-                radio_read_details(sync->radio);
+                if (!sync->early)
+                        radio_read_details(sync->radio);
                 receive_start(sync->radio->receive);
                 receive_drain(sync->radio->receive);
                 break;
@@ -529,26 +465,50 @@ static void sync_step(Sync *sync) {
 }
 
 void sync_start(Sync *sync) {
-        sync->full = false;
+        sync->full = sync->early = false;
         sync_reset_progress(sync);
         sync_next(sync, SYNC_DEVICE);
 }
 
-void sync_drained(Sync *sync) {
+static void enter_ready(Sync *sync) {
         Radio *radio = sync->radio;
         bool ahead = radio->info.clock_skew_usec > (int64_t) (CLOCK_AHEAD_S * USEC_PER_SEC);
 
-        if (radio->state != RADIO_SYNCING || sync->step < SYNC_DRAIN)
-                return;
-
-        sync->step = SYNC_DONE;
         sync_reset_progress(sync);
         radio_enter_state(radio, RADIO_READY, ahead ? REASON_CLOCK_AHEAD : REASON_NONE);
         fresh_start(radio->fresh);
 }
 
+void sync_drained(Sync *sync) {
+        bool first = sync->step == SYNC_DRAIN;
+
+        if (sync->step < SYNC_DRAIN && !sync->early)
+                return;
+
+        if (!sync->early)
+                sync->step = SYNC_DONE;
+        if (sync->radio->state == RADIO_SYNCING)
+                enter_ready(sync);
+        /* Unless whoever heard of it has stopped the radio. */
+        if (first && sync->early)
+                sync_go_on_with_channels(sync);
+}
+
+void sync_finish_early(Sync *sync) {
+        sync->early = false;
+        sync->step = SYNC_DONE;
+        radio_read_details(sync->radio);
+        sync_poll(sync);
+        requests_wake(sync->radio->requests);
+}
+
+bool sync_is_done(const Sync *sync) {
+        return sync->step == SYNC_DONE;
+}
+
 void sync_stop(Sync *sync) {
         sync->step = SYNC_DEVICE;
+        sync->early = false;
         sync_reset_progress(sync);
         sync->polling = false;
         g_ptr_array_set_size(sync->dump, 0);

@@ -406,6 +406,19 @@ class Link(DaemonCase):
             self.wait_for("ready", timeout=5)
         self.assertEqual(self.bluez.calls("Pair"), [])
 
+    def test_pulled_without_power(self):
+        """The reason is the one of now, whatever came first."""
+        self.bond()
+        self.start_daemon()
+        self.wait_for("ready")
+        self.bluez.tell("power hci0 0")
+        self.wait_for("waiting", "adapter-off")
+        for _ in range(4):  # the first tries are quick in any case
+            self.ctl("start")
+            self.wait_for("waiting", "adapter-off")
+        self.bluez.tell("present hci0 0")
+        self.wait_for("waiting", "not-plugged", timeout=5)
+
     def test_weight(self):
         """Switched off by somebody is worth a notice, a radio that is lost a warning; the reason is in the signal."""
         self.bond()

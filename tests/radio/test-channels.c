@@ -193,6 +193,131 @@ START_TEST(spool_is_imported_before_the_slots_are_read) {
 }
 END_TEST
 
+/* Asks for no slot from this one on. */
+static bool hide_slots(Peer *peer, const uint8_t *frame, size_t size, void *userdata) {
+        return frame[0] != CMD_GET_CHANNEL || frame[1] < GPOINTER_TO_UINT(userdata);
+}
+
+static void start_again(void) {
+        peer_forget(f.peer);
+        radio_start(f.radio);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+}
+
+static void expect_asked(const char *slots) {
+        g_autoptr(GString) asked = g_string_new(NULL);
+
+        for (unsigned n = 0; n < peer_count(f.peer, CMD_GET_CHANNEL); n++)
+                g_string_append_c(asked, (char) ('0' + peer_command(f.peer, CMD_GET_CHANNEL, n)[1]));
+        ck_assert_msg(g_str_has_prefix(asked->str, slots), "%s", asked->str);
+}
+
+/* The second time the radio is ready, and drained, when the slots that hold something were read; then come
+ * the others. */
+START_TEST(known_slots_come_first) {
+        const PublicKey key = key_of(1);
+
+        set(4, "Club", CHANNEL_SECRET_GIVEN, secret_a, OUTCOME_OK);
+        radio_stop(f.radio);
+        peer_queue_channel_text(f.peer, 4, 1, "Bob: first");
+        peer_queue_text(f.peer, &key, 2, "second");
+        f.peer->on_command = hide_slots;
+        f.peer->userdata = GUINT_TO_POINTER(5);
+        start_again();
+        ck_assert_uint_eq(channel_of_text("first"), id_of(4));
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 2);
+        f.peer->on_command = NULL;
+        fixture_until(&f, peer_count(f.peer, CMD_GET_BATT_AND_STORAGE) > 0);
+        fixture_settle(&f);
+        expect_asked("04123");
+        ck_assert_uint_ge(peer_count(f.peer, CMD_GET_CHANNEL), 8);
+
+        /* another board, or the same after a restart of ours, is read from one end to the other */
+        fixture_restart(&f);
+        peer_forget(f.peer);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        expect_asked("01234567");
+}
+END_TEST
+
+/* Somebody else used the radio meanwhile, and one of its channels is another one: nothing goes out before all
+ * is known. */
+START_TEST(changed_slots_are_all_read_before) {
+        radio_stop(f.radio);
+        ck_assert_int_eq(engine_set_channel(f.peer->engine, 0, "Other", secret_b), 0);
+        ck_assert_int_eq(engine_set_channel(f.peer->engine, 6, "Club", secret_a), 0);
+        peer_queue_channel_text(f.peer, 6, 1, "Bob: hello");
+        start_again();
+        expect_asked("01234567");
+        ck_assert_uint_eq(channel_of_text("hello"), id_of(6));
+        ck_assert_uint_ne(id_of(6), 0);
+}
+END_TEST
+
+/* A message of a slot that was empty, and is not any more: its channel is asked for first, and the message is
+ * on the disk meanwhile. */
+START_TEST(message_of_a_slot_that_was_empty) {
+        const PublicKey key = key_of(1);
+
+        radio_stop(f.radio);
+        ck_assert_int_eq(engine_set_channel(f.peer->engine, 6, "Club", secret_a), 0);
+        peer_queue_text(f.peer, &key, 1, "one");
+        peer_queue_channel_text(f.peer, 6, 1, "Bob: two");
+        peer_queue_text(f.peer, &key, 2, "three");
+        if (_i == 0) {
+                start_again();
+                expect_asked("06");
+                ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 3);
+                ck_assert_uint_eq(channel_of_text("two"), id_of(6));
+                ck_assert_uint_ne(id_of(6), 0);
+                fixture_settle(&f);
+                expect_asked("06123457");
+                return;
+        }
+
+        /* the answer does not come before the end */
+        f.peer->on_command = hide_slots;
+        f.peer->userdata = GUINT_TO_POINTER(1);
+        peer_forget(f.peer);
+        radio_start(f.radio);
+        fixture_until(&f, peer_count(f.peer, CMD_GET_CHANNEL) > 1);
+        expect_asked("06");
+        ck_assert_uint_eq(peer_count(f.peer, CMD_SYNC_NEXT_MESSAGE), 2);
+        f.peer->on_command = NULL;
+        fixture_restart(&f);
+        fixture_until(&f, radio_state(f.radio) == RADIO_READY);
+        ck_assert_uint_eq(identity_unread(radio_identity(f.radio)), 3);
+}
+END_TEST
+
+/* A slot that looks free may hold what somebody else put there. */
+START_TEST(free_slot_is_looked_at_first) {
+        ChannelFields fields = {.slot = CHANNEL_SLOT_ANY, .name = "Mine", .source = CHANNEL_SECRET_RANDOM};
+
+        radio_stop(f.radio);
+        ck_assert_int_eq(engine_set_channel(f.peer->engine, 1, "Theirs", secret_b), 0);
+        start_again();
+        ck_assert_uint_eq(id_of(1), 0);
+        radio_set_channel(f.radio, &fields, on_channel, &f);
+        fixture_await(&f, OUTCOME_OK);
+        ck_assert_int_eq(f.done_slot, 2);
+        ck_assert_str_eq(radio_name(1, NULL), "Theirs");
+
+        /* who waits for that is told when the link goes */
+        radio_stop(f.radio);
+        f.peer->on_command = hide_slots;
+        f.peer->userdata = GUINT_TO_POINTER(3);
+        start_again();
+        f.done = false;
+        radio_set_channel(f.radio, &fields, on_channel, &f);
+        fixture_settle(&f);
+        ck_assert(!f.done);
+        radio_stop(f.radio);
+        fixture_await(&f, OUTCOME_NOT_CONNECTED);
+        f.peer->on_command = NULL;
+}
+END_TEST
+
 /* A text for the channel that leaves must not go out by the next one's secret. */
 START_TEST(text_does_not_leak_into_the_next_channel) {
         ChannelFields fields = {.slot = 1, .name = "Other", .source = CHANNEL_SECRET_GIVEN};
@@ -254,6 +379,10 @@ int main(void) {
         tcase_add_test(tc, identity_stays_across_slots);
         tcase_add_test(tc, queue_is_drained_before_the_secret_changes);
         tcase_add_test(tc, spool_is_imported_before_the_slots_are_read);
+        tcase_add_test(tc, known_slots_come_first);
+        tcase_add_test(tc, changed_slots_are_all_read_before);
+        tcase_add_loop_test(tc, message_of_a_slot_that_was_empty, 0, 2);
+        tcase_add_test(tc, free_slot_is_looked_at_first);
         tcase_add_test(tc, text_does_not_leak_into_the_next_channel);
         tcase_add_test(tc, answer_lost_reads_the_slot_again);
         tcase_add_test(tc, uri_there_and_back);

@@ -182,6 +182,7 @@ START_TEST(frames) {
                 ck_assert_ptr_null(strstr(records->pdata[i], "8b3387e9c5cdea6ac9e5edbaa115cd72"));
 
         /* What nobody knows is shown too. */
+        fixture_settle(&f);
         first = records->len;
         push_hex("f0010203");
         fixture_settle(&f);

@@ -530,7 +530,7 @@ START_TEST(battery_is_polled_and_told_when_it_changes) {
         ((RadioSettings *) radio_settings(f.radio))->poll_usec = 20 * USEC_PER_MSEC;
         engine_set_battery(f.peer->engine, 3700);
         reconnect();
-        ck_assert_uint_eq(radio_info(f.radio)->battery_mv, 3700);
+        fixture_until(&f, radio_info(f.radio)->battery_mv == 3700);
         n_battery = 0;
         manager_set_observer(f.manager, &observer, NULL);
         peer_forget(f.peer);
