@@ -27,11 +27,11 @@ size_t table_rows(const Table *table);
 char *table_to_text(const Table *table, unsigned width);
 
 /* To standard output, cut to the terminal only if it is one. */
+void table_print(const Table *table);
+/* The same, but a table without rows tells who sits at a terminal that there is nothing. */
+void table_print_or(const Table *table, const char *nothing);
 /* Whether less than wanted columns would be left of the last column on the terminal. */
 bool table_hides_last(const Table *table, unsigned wanted);
-/* A table without rows prints nothing, but tells who sits at a terminal that there is nothing. */
-void table_print_or(const Table *table, const char *nothing);
-void table_print(const Table *table);
 
 /* Columns that text takes on a terminal. */
 unsigned text_width(const char *text);
