@@ -82,6 +82,8 @@ int store_schema_check_version(Store *store);
 int store_schema_migrate(Store *store);
 /* In a new file: message ids go on above those that are known to have existed. */
 int store_schema_seed(Store *store);
+/* A part of the history is gone. */
+int store_schema_renew_history(Store *store);
 /* Reads the schema, the history id and the last row. -EUCLEAN when one of them is not as it must be. */
 int store_schema_verify(Store *store);
 
@@ -94,6 +96,12 @@ bool store_check_stop(Store *store);
 int store_check_now(Store *store);
 /* Whether any of the file can be read at all. */
 bool store_check_readable(Store *store);
+
+/* -- store-log.c: what SQLite would pass over ------------------------------ */
+
+/* Copies a log that is damaged in the middle, of which SQLite uses only what is before. Returns 1 when it
+ * did, 0 when nothing is wrong, or a negative errno, not logged. */
+int store_log_keep_damaged(int dir, const char *log, const char *copy);
 
 /* -- store-spool.c -------------------------------------------------------- */
 

@@ -400,6 +400,15 @@ int store_schema_seed(Store *store) {
         return query_run(&query);
 }
 
+int store_schema_renew_history(Store *store) {
+        int r;
+
+        r = store_exec(store,
+                       "UPDATE meta SET value = lower(hex(randomblob(16))) WHERE name = 'history';"
+                       "PRAGMA wal_checkpoint(TRUNCATE);"); /* the bad frames must not be found again */
+        return r < 0 ? r : verify_history(store);
+}
+
 int store_schema_verify(Store *store) {
         int r;
 

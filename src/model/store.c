@@ -132,6 +132,23 @@ static int rescue_log(Store *store) {
         return move_companions(store, name);
 }
 
+/* Returns whether a part of the history is lost with the log. */
+static int check_log(Store *store) {
+        g_autofree char *name = damaged_name(store), *copy = g_strconcat(name, "-wal", NULL);
+        int r;
+
+        r = store_log_keep_damaged(store->dir_fd, STORE_FILE "-wal", copy);
+        if (r < 0)
+                return log_error_errno(r, "Cannot check the log of the store %s", store->path);
+        if (r > 0)
+                (void) log_full(&(LogContext){.topic = "store", .id = EVENT_STORE_DAMAGED}, LOG_CRIT, 0,
+                                __FILE__, __LINE__,
+                                "The log of store %s was damaged, and what was written last is lost with it. "
+                                "It is kept as %s/%s, and a new history begins with what is left",
+                                store->path, store->dir, copy);
+        return r;
+}
+
 /* Makes the file if need be, and looks at its header without SQLite, which
  * would begin to recover a log. 0, -EPROTONOSUPPORT, -EUCLEAN. */
 static int prepare_file(Store *store) {
@@ -226,7 +243,7 @@ static int configure(Store *store) {
 }
 
 static int open_database(Store *store) {
-        bool unclean;
+        bool unclean, incomplete;
         int r, rc;
 
         r = rescue_log(store);
@@ -237,6 +254,10 @@ static int open_database(Store *store) {
                 return r;
 
         unclean = faccessat(store->dir_fd, STORE_FILE "-wal", F_OK, 0) >= 0;
+        r = check_log(store);
+        if (r < 0)
+                return r;
+        incomplete = r > 0;
 
         rc = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
         if (rc != SQLITE_OK) {
@@ -254,6 +275,8 @@ static int open_database(Store *store) {
                 r = store_schema_migrate(store);
         if (r >= 0)
                 r = store_schema_verify(store);
+        if (r >= 0 && incomplete)
+                r = store_schema_renew_history(store);
         if (r < 0) {
                 close_database(store, true);
                 return r;

@@ -97,7 +97,10 @@ class Account:
         if not self.fault.damage and [n for n in names if "damaged" in n or "replaced" in n]:
             self.wrong.append(f"set aside: {names}")
         with sqlite3.connect(f"file:{directory}/store.db?mode=ro", uri=True) as db:
-            result = db.execute("PRAGMA integrity_check").fetchall()
+            try:
+                result = db.execute("PRAGMA integrity_check").fetchall()
+            except sqlite3.DatabaseError as error:
+                result = str(error)
             if result != [("ok",)] and self.fault.damage and not any("damaged" in name for name in names):
                 self.notes["damage not met"] += 1
             elif result != [("ok",)]:

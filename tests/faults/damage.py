@@ -13,6 +13,7 @@ import zlib
 
 PAGE = 4096
 WAL_HEADER, WAL_FRAME = 32, 24
+LAST_FRAMES = 24  # of the last transactions: they could have been cut off by a crash
 SECTOR = 512
 SPOOLED = 3
 
@@ -116,11 +117,8 @@ class Damage:
     def do_wal_frame(self, life, at, dice):
         path = self.path(life, "store.db-wal")
         frames = (os.path.getsize(path) - WAL_HEADER) // (WAL_FRAME + PAGE)
-        frame = at * 7 % (frames + 1)
-        if frame == 0:
-            self.spoil(path, 0, WAL_HEADER, dice)
-        else:
-            self.spoil(path, WAL_HEADER + (frame - 1) * (WAL_FRAME + PAGE), dice.choice((WAL_FRAME, WAL_FRAME + PAGE)), dice)
+        frame = at * 7 % (frames - LAST_FRAMES)
+        self.spoil(path, WAL_HEADER + frame * (WAL_FRAME + PAGE), dice.choice((WAL_FRAME, WAL_FRAME + PAGE)), dice)
 
     def do_wal_cut(self, life, at, dice):
         path = self.path(life, "store.db-wal")
@@ -172,6 +170,7 @@ DAMAGES = {
     for d in (
         Damage("db-page", "clean", 240),
         Damage("db-cut", "clean", 80),
+        Damage("wal-frame", "killed", 160),
         Damage("wal-cut", "killed", 80),
         Damage("db-gone", "killed", 1),
         Damage("shm", "killed", 40),

@@ -122,6 +122,7 @@ class Life(Account):
         self.sim = self.daemon = None
         self.told, self.paths, self.read, self.deleted = {}, {}, set(), set()
         self.frames = 0
+        self.unknown = False
         self.history = None
         self.wrong, self.notes = [], collections.Counter()
         self.killed_at = []  # how many frames had been handed over
@@ -199,6 +200,8 @@ class Life(Account):
     def get(self, interface, name, path=RADIO):
         answer = self.ask(f"get {path} {name}", path, "org.freedesktop.DBus.Properties", "Get",
                           GLib.Variant("(ss)", (f"{BUS_NAME}.{interface}", name)))  # fmt: skip
+        if answer and answer[0] == "error" and answer[1].endswith(".UnknownObject"):
+            self.unknown = path != RADIO
         return answer[1][0] if answer and answer[0] == "ok" else None
 
     def take_signals(self):
@@ -239,6 +242,10 @@ class Life(Account):
                         self.wrong.append(f"SendText: {answer[1]}")
                 return False
             state = self.get("Message", "State", self.paths[token])
+            if self.fault.damage and self.unknown:
+                self.unknown = False
+                del self.paths[token]  # it was set aside with the rest
+                return False
             return state in ("delivered", "failed", "cancelled", "expired") or (state == "sent" and "channel" in recipient)
 
         return asked

@@ -153,7 +153,7 @@ unsigned fixture_count_damaged(Fixture *f) {
 
         while ((name = g_dir_read_name(dir)))
                 n += g_str_has_prefix(name, "store.db.damaged-") && !g_str_has_suffix(name, "-wal") &&
-                     !g_str_has_suffix(name, "-shm");
+                     !g_str_has_suffix(name, "-shm") && !g_str_has_suffix(name, "-journal");
         return n;
 }
 

@@ -405,6 +405,59 @@ static int await_check(void) {
         return store_check_finish(f.store);
 }
 
+#define WAL_HEADER 32
+#define WAL_FRAME  (24 + 4096)
+
+/* The log of 50 messages with one wrong byte in a page of this frame, counted from the end if negative. */
+static void crash_with_bad_frame(int frame) {
+        uint8_t byte = 0x5a;
+        int n;
+
+        fill(50);
+        crash();
+        n = (int) ((size_of("store.db-wal") - WAL_HEADER) / WAL_FRAME);
+        write_at("store.db-wal", WAL_HEADER + (off_t) (frame < 0 ? n + frame : frame) * WAL_FRAME + 100,
+                 &byte, 1);
+}
+
+/* What is behind it does not vanish without a word, and is told once. */
+START_TEST(damaged_log) {
+        g_autofree char *history = g_strdup(store_history_id(f.store)), *renewed = NULL;
+        uint64_t last;
+
+        crash_with_bad_frame(100);
+        fixture_open(&f);
+        renewed = g_strdup(store_history_id(f.store));
+        ck_assert_str_ne(renewed, history);
+        last = identity_last_message_id(f.identity);
+        ck_assert_uint_gt(last, 0);
+        ck_assert_uint_lt(last, 50);
+        ck_assert_uint_eq(fixture_count_files(&f, "store.db.damaged-"), 1);
+        ck_assert_int_eq(await_check(), 0);
+
+        receive_text(&f, &own_key, "behind", 1);
+        crash();
+        fixture_open(&f);
+        ck_assert_str_eq(store_history_id(f.store), renewed);
+        ck_assert_uint_eq(identity_last_message_id(f.identity), last + 1);
+        ck_assert_uint_eq(fixture_count_files(&f, "store.db.damaged-"), 1);
+        ck_assert_uint_eq(fixture_count_damaged(&f), 0);
+}
+END_TEST
+
+/* The last transaction may have been on its way when the power went. */
+START_TEST(torn_log) {
+        g_autofree char *history = g_strdup(store_history_id(f.store));
+
+        crash_with_bad_frame(-1 - _i);
+        fixture_open(&f);
+        ck_assert_str_eq(store_history_id(f.store), history);
+        ck_assert_uint_eq(identity_last_message_id(f.identity), 49);
+        ck_assert_uint_eq(fixture_count_files(&f, "store.db.damaged-"), 0);
+        (void) await_check();
+}
+END_TEST
+
 START_TEST(check_finds_nothing) {
         fill(50);
         crash();
@@ -669,6 +722,8 @@ int main(void) {
         tcase_add_test(tc, radio_slots);
         tcase_add_test(tc, lines);
         tcase_add_test(tc, full_disk);
+        tcase_add_test(tc, damaged_log);
+        tcase_add_loop_test(tc, torn_log, 0, 3);
         tcase_add_test(tc, check_finds_nothing);
         tcase_add_test(tc, check_interrupted);
         tcase_add_test(tc, check_finds_damage);
