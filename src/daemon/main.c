@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +243,10 @@ static int exit_status(int r) {
 int main(int argc, char *argv[]) {
         g_auto(Daemon) d = {};
         int r;
+
+        /* A tree of thousands of objects is a message of megabytes: it goes back to the system with the
+         * message. Left alone, the C library would learn to keep as much for the next one. */
+        (void) mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 
         /* What we write holds private messages. */
         (void) umask(0077);

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients that are wrong, rude or away, and the others beside them."""
 
+import os
 import subprocess
 import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
-from companion import text_frame
+from companion import FakeRadio, contact_record, text_frame
 from fixture import ERROR, IFACE, ROOT, BusError, Case, GLib, contact_path, radio_path
 from storm import Subscriber
 
@@ -187,6 +188,27 @@ class Tests(Case):
         self.assertLess(p99, 1)
         client.wait_signal("Received", "Messages", RADIO, count=sent)
         self.assert_well(client)
+
+    def test_tree_is_not_kept(self):
+        """Whoever asks for the objects of thousands of contacts, again and again, leaves no memory behind."""
+        if os.environ.get("MESHCORED_CLOCK_SHIM") == "":
+            self.skipTest("a sanitizer keeps what was freed")
+        radio = FakeRadio([contact_record(n.to_bytes(2, "big") * 16, f"Node {n}", lastmod=n) for n in range(1, 4001)])
+        self.addCleanup(radio.close)
+        client = self.client(signals=False)
+        self.bed.start_daemon({"sim": radio.transport})
+        client.wait_for_state("ready")
+
+        def anonymous():
+            with open(f"/proc/{self.bed.daemon.pid}/status", encoding="ascii") as status:
+                return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
+
+        before = anonymous()
+        for _ in range(6):
+            client.bus.call_sync("org.meshcored1", ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
+                                 None, None, 0, 60000, None)  # fmt: skip
+        client.settle()
+        self.assertLess(anonymous() - before, 1500, "KiB")
 
     def test_filters(self):
         """One conversation alone: the bus filters by its path, and the others never reach the client."""
