@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "command-line.h"
 #include "config.h"
 #include "execute.h"
@@ -48,6 +51,9 @@ ExitCode execute(int argc, char *argv[], const CtlOptions *around) {
 }
 
 /* -- in a process of its own -------------------------------------------------- */
+
+/* To whoever is asked to end, before it is not asked any more. */
+#define END_USEC (5 * USEC_PER_SEC)
 
 static int wait_for(pid_t pid) {
         int status;
@@ -132,6 +138,24 @@ int program_start(char *const argv[], char *const added[], int stdin_fd, int std
         (void) posix_spawn_file_actions_destroy(&actions);
         (void) posix_spawnattr_destroy(&attributes);
         return -r;
+}
+
+void program_end(pid_t pid) {
+        _cleanup_close_ int fd = pidfd_open(pid, 0);
+        uint64_t now = clock_boottime_usec(), until = now + END_USEC;
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int n = 0;
+
+        (void) kill(pid, SIGTERM);
+        while (fd >= 0 && n <= 0 && now < until) {
+                n = poll(&p, 1, (int) ((until - now) / USEC_PER_MSEC) + 1);
+                if (n < 0 && errno != EINTR)
+                        break;
+                now = clock_boottime_usec();
+        }
+        if (n <= 0)
+                (void) kill(pid, SIGKILL);
+        (void) wait_for(pid);
 }
 
 int program_status(int wait_status) {

@@ -18,6 +18,9 @@ ExitCode execute_apart(char *const words[], const CtlOptions *around, int stdin_
  * added to our own (NULL: none). All signals have their defaults in it. Returns a negative errno. */
 int program_start(char *const argv[], char *const added[], int stdin_fd, int stdout_fd, pid_t *ret);
 
+/* Ends it: SIGTERM, and SIGKILL when it is still there some seconds later. Returns when it is gone. */
+void program_end(pid_t pid);
+
 /* What a shell would say: the exit status, or 128 and the signal. */
 int program_status(int wait_status);
 

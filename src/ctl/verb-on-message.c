@@ -2,7 +2,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "autobus.h"
@@ -47,10 +46,8 @@ typedef struct Handler {
 } Handler;
 
 static void handler_clear(Handler *h) {
-        if (h->pid > 0) {
-                (void) kill(h->pid, SIGTERM);
-                (void) waitpid(h->pid, NULL, 0);
-        }
+        if (h->pid > 0)
+                program_end(h->pid);
         if (h->output_fd >= 0)
                 (void) close(h->output_fd);
         sd_event_source_unref(h->child);

@@ -284,6 +284,14 @@ class Tests(Case):
         result = self.bed.ctl("on-message", "--remember", place, "-n", "1", "--", "cat")
         self.assertEqual(result.stdout, "four\n")
 
+        # one that does not end when it is told to
+        program = self.follow("on-message", "--after", "0", "--", "sh", "-c", "trap '' TERM; echo $$ >$0; exec sleep 1000",
+                              self.path("stubborn"))  # fmt: skip
+        client.wait(lambda: os.path.exists(self.path("stubborn")) and self.read("stubborn"), "the command")
+        pid = int(self.read("stubborn"))
+        self.end(program)
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+
         # what cannot be noted ends it, before another message is handled
         self.fails(FAILED, "on-message", "--after", "0", "--remember", self.path("no/place"), "--", "sh", "-c",
                    "echo once >>$0; sleep 0.1", self.path("handled"))  # fmt: skip
