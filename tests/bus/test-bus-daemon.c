@@ -292,6 +292,43 @@ START_TEST(vanished_callers) {
 }
 END_TEST
 
+static void ping(Meeting *m, sd_bus *client) {
+        g_autoptr(sd_bus_message) reply = NULL;
+
+        send_call(m, client, "Ping", NULL, on_reply, &reply);
+        wait_until(m, g_queue_get_length(&m->f->bus->callers) == 1);
+        fake_radio_answer_ping(m->f->radio, OUTCOME_OK, 1);
+        wait_until(m, reply);
+        assert_reply_ok(reply);
+}
+
+/* Who came and went costs nothing for good. */
+START_TEST(many_callers) {
+        sd_bus *faithful;
+        Meeting m;
+
+        meeting_begin(&m);
+        start_bus(&m);
+        meeting_connect(&m);
+        wait_until(&m, m.ready == 1);
+
+        faithful = new_client(&m);
+        ping(&m, faithful);
+        for (unsigned i = 0; i < 300; i++) {
+                sd_bus *client = new_client(&m);
+
+                ping(&m, client);
+                ck_assert_uint_ge(g_hash_table_size(m.f->bus->uids), 1);
+                ck_assert_uint_le(g_hash_table_size(m.f->bus->uids), 256);
+                sd_bus_close_unref(client);
+        }
+        ping(&m, faithful);
+
+        sd_bus_close_unref(faithful);
+        meeting_end(&m);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-daemon");
         TCase *tcase = tcase_create("all");
@@ -303,6 +340,7 @@ int main(void) {
         tcase_add_test(tcase, somebody_has_the_name);
         tcase_add_test(tcase, stop_keeps_the_name);
         tcase_add_test(tcase, vanished_callers);
+        tcase_add_test(tcase, many_callers);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);

@@ -407,6 +407,27 @@ START_TEST(discover) {
 }
 END_TEST
 
+/* However many are plugged in: beyond 256 radios nobody is taken up by himself. */
+START_TEST(discover_has_a_limit) {
+        for (unsigned i = 0; i < 255; i++) {
+                g_autofree char *id = g_strdup_printf("radio%u", i);
+                RadioSettings *settings = radio_settings_new(id);
+                const char *why;
+
+                ck_assert_int_eq(radio_settings_set_transport(settings, "tcp://127.0.0.1:1", &why), 0);
+                settings->enabled = false;
+                ck_assert_int_eq(manager_add_radio(manager, settings, NULL), 0);
+        }
+        manager_set_discover(manager, true);
+        plug_in(0);
+        until(manager_radios(manager)->len == 256);
+        plug_in(1);
+        settle();
+        settle();
+        ck_assert_uint_eq(manager_radios(manager)->len, 256);
+}
+END_TEST
+
 /* -- lines --------------------------------------------------------------------------------- */
 
 START_TEST(other_lines_once) {
@@ -492,6 +513,7 @@ int main(void) {
         tcase_add_test(tc, pinned);
         tcase_add_test(tc, named_port_is_left);
         tcase_add_test(tc, discover);
+        tcase_add_test(tc, discover_has_a_limit);
         tcase_add_test(tc, other_lines_once);
         tcase_add_test(tc, other_lines_learned);
         tcase_add_test(tc, scout_learns_lines);

@@ -194,6 +194,35 @@ START_TEST(neighbours_of_long_ago) {
 }
 END_TEST
 
+static void on_list(Radio *radio, const Outcome *outcome, NodeAnswer *answer, void *userdata) {
+        guint *n = userdata;
+
+        ck_assert_int_eq(outcome->code, OUTCOME_OK);
+        *n = answer->list->len;
+}
+
+/* A node may claim to know as many as can be counted, and go on and on. */
+START_TEST(endless_neighbours) {
+        enum { ENTRIES = 12 };
+        const NodeQuery query = {.operation = NODE_OPERATION_NEIGHBOURS, .key = key_of(1)};
+        uint8_t frame[6 + 4 + ENTRIES * 13] = {PUSH_BINARY_RESPONSE, [6] = 0xFF, [7] = 0xFF, [8] = ENTRIES};
+        unsigned pages = 0;
+        guint n = 0;
+
+        (void) radio_request_node(f.radio, &query, on_list, &n);
+        while (n == 0) {
+                fixture_until(&f, f.peer->acks->len > pages);
+                memcpy(frame + 2, g_bytes_get_data(f.peer->acks->pdata[pages++], NULL), TAG_SIZE);
+                for (unsigned i = 0; i < ENTRIES; i++)
+                        memcpy(frame + 10 + i * 13, &pages, sizeof(pages));
+                peer_push(f.peer, frame, sizeof(frame));
+                fixture_until(&f, n > 0 || f.peer->acks->len > pages);
+        }
+        ck_assert_uint_eq(n, 4096);
+        ck_assert_uint_eq(pages, (4096 + ENTRIES - 1) / ENTRIES);
+}
+END_TEST
+
 START_TEST(lost_link_ends_all) {
         ask(1, "a", false);
         ask(2, "a", true);
@@ -354,6 +383,7 @@ int main(void) {
         tcase_add_test(tcase, few_command_lines_at_once);
         tcase_add_test(tcase, answers_are_matched_by_tag);
         tcase_add_test(tcase, neighbours_of_long_ago);
+        tcase_add_test(tcase, endless_neighbours);
         tcase_add_test(tcase, lost_link_ends_all);
         tcase_add_test(tcase, old_radios_have_other_commands);
         tcase_add_test(tcase, busy_radio_is_asked_again);
