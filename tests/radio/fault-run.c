@@ -501,8 +501,8 @@ static unsigned count_tries(Run *run, const Message *m) {
         return n;
 }
 
-/* Whether the table of contacts was the same all along: else a second question may be answered as it was only
- * later in the recording. */
+/* Whether contacts and channels were the same all along: else a second question may be answered as it was
+ * only later in the recording. */
 static bool is_steady(const Transcript *transcript) {
         int n = 0, n_first = -1;
 
@@ -510,7 +510,8 @@ static bool is_steady(const Transcript *transcript) {
                 const TranscriptRecord *record = transcript_at(transcript, i);
 
                 if (record->from_app && record->frame_size > 0 &&
-                    (record->frame[0] == CMD_ADD_UPDATE_CONTACT || record->frame[0] == CMD_REMOVE_CONTACT))
+                    (record->frame[0] == CMD_ADD_UPDATE_CONTACT || record->frame[0] == CMD_REMOVE_CONTACT ||
+                     record->frame[0] == CMD_SET_CHANNEL))
                         return false;
                 if (transcript_is(record, RESP_CONTACTS_START))
                         n = 0;
@@ -549,19 +550,20 @@ static int compare_names(gconstpointer a, gconstpointer b) {
 static void make_digest(Run *run, char ret[65]) {
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
         Identity *identity = radio_identity(run->f.radio);
+        bool steady = is_steady(run->transcript);
         g_autofree char *text = NULL, *digest = NULL;
         GHashTableIter iter;
         gpointer value;
 
         g_hash_table_iter_init(&iter, identity_contacts(identity));
-        while (is_steady(run->transcript) && g_hash_table_iter_next(&iter, NULL, &value)) {
+        while (steady && g_hash_table_iter_next(&iter, NULL, &value)) {
                 const Contact *contact = value;
                 KeyText key = key_to_text(&contact->key);
 
                 g_ptr_array_add(names,
                                 g_strdup_printf("%s %d %s", key.text, contact->on_radio, contact->name));
         }
-        for (unsigned slot = 0; slot < IDENTITY_SLOTS_MAX; slot++) {
+        for (unsigned slot = 0; steady && slot < IDENTITY_SLOTS_MAX; slot++) {
                 const Channel *channel = identity_get_slot(identity, slot);
 
                 if (channel)
