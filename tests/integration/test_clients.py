@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients that are wrong, rude or away, and the others beside them."""
 
+import collections
 import os
 import subprocess
 import sys
@@ -187,6 +188,47 @@ class Tests(Case):
         self.assertGreater(len(latencies), 20)
         self.assertLess(p99, 1)
         client.wait_signal("Received", "Messages", RADIO, count=sent)
+        self.assert_well(client)
+
+    def test_thousand_calls(self):
+        """A thousand calls of each kind by one client, while the radio is silent: sixteen wait, the others are
+        refused at once, what reads is answered meanwhile, and each call has exactly one answer."""
+        sim, client = self.start()
+        key = next(k for k, c in client.contacts().items() if c["Type"] == "chat")
+        node = next(k for k, c in client.contacts().items() if c["Type"] == "repeater")
+        wait = {"Wait": GLib.Variant("s", "delivered")}
+        calls = {
+            "Ping": (RADIO, "Radio", None),
+            "GetVariables": (RADIO, "Radio", None),
+            "Refresh": (contact_path("sim", key), "Contact", None),
+            "GetStatus": (contact_path("sim", node), "Node", GLib.Variant("(a{sv})", ({},))),
+            "SendText": (RADIO, "Radio", GLib.Variant("(ssa{sv})", (key, "x", wait))),
+        }
+        sim.control("link", action="stall")
+        answers = {member: collections.Counter() for member in calls}
+
+        def answered(bus, result, member):
+            try:
+                bus.call_finish(result)
+                answers[member]["ok"] += 1
+            except GLib.Error as error:
+                answers[member][BusError(error).name.removeprefix(ERROR)] += 1
+
+        rude = self.client(signals=False)
+        for member, (path, interface, arguments) in calls.items():
+            for _ in range(1000):
+                rude.bus.call(
+                    "org.meshcored1", path, IFACE + interface, member, arguments, None, 0, 120000, None, answered, member
+                )
+        # nothing is answered by the radio, so these are the refused ones
+        client.wait(lambda: sum(c["InProgress"] for c in answers.values()) == 5000 - 16, "all but sixteen are refused")
+        begun = time.monotonic()
+        client.get(RADIO, "Radio", "State")
+        self.assertLess(time.monotonic() - begun, 5)
+        for member, count in answers.items():
+            self.assertLessEqual(set(count), {"InProgress"}, member)
+        sim.control("link", action="resume")
+        client.wait(lambda: all(sum(c.values()) == 1000 for c in answers.values()), "an answer to each")
         self.assert_well(client)
 
     def test_tree_is_not_kept(self):
