@@ -274,7 +274,7 @@ static int get_version(Store *store, int *ret) {
 static int migrate_step(Store *store, int from) {
         g_autofree char *mark = g_strdup_printf("PRAGMA application_id = %i; PRAGMA user_version = %i;",
                                                 STORE_APPLICATION_ID, from + 1);
-        int r, rc;
+        int r;
 
         r = store_begin(store);
         if (r < 0)
@@ -283,10 +283,6 @@ static int migrate_step(Store *store, int from) {
         /* A step may change the text of the schema; nobody else's SQL runs here. */
         (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
         r = store_exec(store, store_schema_steps[from]);
-        rc = sqlite3_errcode(store->db) & 0xff;
-        /* The disk could do it, so that the tables are not those of the version that the file says. */
-        if (r < 0 && (rc == SQLITE_ERROR || rc == SQLITE_CONSTRAINT))
-                r = store_fail_damaged(store, "the tables are not those of its version");
         (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         if (r >= 0)
                 r = store_exec(store, mark);

@@ -81,6 +81,10 @@ int store_exec(Store *store, const char *sql) {
         int rc;
 
         rc = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+        /* What is done at the start is good for every file of ours: this one is in no format that SQLite
+         * knows, or its tables are not those of its version. */
+        if (store->opening && ((rc & 0xff) == SQLITE_ERROR || (rc & 0xff) == SQLITE_CONSTRAINT))
+                return store_fail_damaged(store, sqlite3_errmsg(store->db));
         if (rc != SQLITE_OK)
                 return store_fail(store, rc, "a statement failed");
 

@@ -685,12 +685,14 @@ START_TEST(foreign_files) {
                 receive_text(&f, &own_key, "x", 1);
         }
 
-        /* A format that SQLite would only read. */
-        fixture_close(&f);
-        write_at("store.db", 18, "\xff", 1);
-        fixture_open(&f);
-        ck_assert_uint_eq(fixture_count_damaged(&f), ELEMENTSOF(statements) + 1);
-        receive_text(&f, &own_key, "x", 1);
+        /* Formats: one that SQLite would only read, and one that it does not know. */
+        for (unsigned i = 1; i <= 2; i++) {
+                fixture_close(&f);
+                write_at("store.db", i == 1 ? 18 : 47, "\xff", 1);
+                fixture_open(&f);
+                ck_assert_uint_eq(fixture_count_damaged(&f), ELEMENTSOF(statements) + i);
+                receive_text(&f, &own_key, "x", 1);
+        }
 }
 END_TEST
 
