@@ -231,6 +231,15 @@ def add_store(corpus):
         corpus.add("store", bytes([1, 3, name, 0, 0x10, 0, 1, 0]))
 
 
+def add_radio(corpus):
+    """A radio that tells the truth, then one lie each in the first frames; and each question once."""
+    corpus.add("radio", bytes(400))
+    for frame in range(0, 24, 2):
+        corpus.add("radio", bytes(2 * frame) + bytes([200, frame, 0xFF, 0xFF, 0, 240, 0x55]) + bytes(200))
+    for question in range(0, 256, 17):
+        corpus.add("radio", bytes(160) + bytes([1, question, 0, 0, 0, 0]) + bytes(60))
+
+
 def main():
     data, output, stamp = (pathlib.Path(a) for a in sys.argv[1:4])
     corpus = Corpus(output)
@@ -246,6 +255,7 @@ def main():
     add_bluez(corpus)
     add_bus(corpus)
     add_store(corpus)
+    add_radio(corpus)
     stamp.write_text("", encoding="utf-8")
 
 
