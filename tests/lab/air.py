@@ -8,12 +8,14 @@ and what is in its air are played (vradio), with meshcore-sim as the firmware.
     status, text = air.tool("--check-only", air.address(1))
 """
 
+import json
 import os
 import re
 import shlex
 import shutil
 
 from guest import LabError
+from labcase import configure_command, write_command
 
 PIN = "123456"
 CREDENTIAL = "/run/credstore/meshcored.pin"
@@ -21,8 +23,12 @@ ADAPTER = "/org/bluez/hci0"
 WATCH = "/run/watch"
 BONDS = "/var/lib/bluetooth"
 # nobody remembers anything
-FORGET = f"rm -rf {BONDS}/* {CREDENTIAL} {WATCH}; systemctl reset-failed bluetooth"
-WATCHER = f"systemd-run --quiet --collect --unit=lab-watch -p StandardOutput=file:{WATCH} /lab/tools/watch-radios"
+FORGET = f"rm -rf {BONDS}/* {CREDENTIAL}; systemctl reset-failed bluetooth"
+# one for all cases
+WATCHER = (f"systemctl is-active --quiet lab-watch || {{ rm -f {WATCH}; "
+           f"systemd-run --quiet --collect --unit=lab-watch -p StandardOutput=file:{WATCH} /lab/tools/watch-radios; }}")  # fmt: skip
+# A radio has 40 of them, each of which is asked for whenever it is connected.
+CHANNELS = 4
 # As the firmware of the two families has it.
 FAMILIES = {
     "esp32": "sc=1,type=0,no-response-write=0,cccd-security=0,mtu=176,adv-pause=1000",
@@ -70,10 +76,11 @@ class Story:
 
 
 class Air:
-    def __init__(self, lab, *families, number=0, radios=(), sims=True, verbose=False):
+    def __init__(self, lab, *families, number=0, radios=(), sims=True, verbose=False, channels=CHANNELS):
         """radios: settings of vradio for each, beside those of the family. sims: whether somebody plays
-        their firmware; verbose: and puts each frame into the journal."""
+        their firmware, with so many channels; verbose: and puts each frame into the journal."""
         self.lab = lab
+        self.channels = channels
         self.number = number
         self._verbose = " --verbose" if verbose else ""
         self.families = families or ("esp32",)
@@ -88,7 +95,7 @@ class Air:
         for i, setting in enumerate(settings):
             words += ["-r", f"name=MeshCore-{self.name(i)},addr={self.address(i)},{setting}"]
         shutil.copy(os.path.join(lab.build, "tests", "lab", "vradio"), lab.share)
-        lab.at_end(f"systemctl stop {self.unit} 'lab-sim{number}-*'" + (f" bluetooth lab-watch; {FORGET}" if number == 0 else ""))
+        lab.at_end(f"systemctl stop {self.unit} 'lab-sim{number}-*'" + (f" bluetooth; {FORGET}" if number == 0 else ""))
         lab.run(
             (f"systemctl stop bluetooth; {FORGET}; modprobe hci_vhci; {WATCHER}; " if number == 0 else "")
             + f"set -e; rm -f {self.socket}; {shlex.join(words)}; "
@@ -103,7 +110,7 @@ class Air:
     def _start_sim(self, radio, family):
         """Two radios must not have the same key."""
         name = f"sim{self.number}-{radio}"
-        scenario = (f"[Radio]\nName={self.name(radio)}\nSeed={name}\nChannels=Public;#test\n"
+        scenario = (f"[Radio]\nName={self.name(radio)}\nSeed={name}\nChannels=Public;#test\nMaxChannels={self.channels}\n"
                     "[Node Hilltop]\nType=repeater\n[Node Anna]\n[Node Bob]\nVia=Hilltop\n")  # fmt: skip
         return (f"printf %s {shlex.quote(scenario)} >/run/{name}.conf; rm -f /run/{name}.socket; "
                 f"systemd-run --quiet --collect --unit=lab-{name} meshcore-sim --vradio {self.socket} "
@@ -146,21 +153,21 @@ class Air:
 
     # -- the daemon ------------------------------------------------------------
 
-    def set_pin(self, pin):
-        if pin is None:
-            self.lab.run(f"rm -f {CREDENTIAL}")
-        else:
-            self.lab.write(CREDENTIAL, pin + "\n")
-            self.lab.run(f"chmod 600 {CREDENTIAL}")
+    def pin_command(self, pin):
+        """For the shell. The PIN is root's: the daemon gets it as a credential."""
+        return f"rm -f {CREDENTIAL}" if pin is None else write_command(CREDENTIAL, pin + "\n") + f" && chmod 600 {CREDENTIAL}"
 
-    def configure(self, radios, pin=PIN):
-        """radios: name → number, or what the configuration says. The PIN is root's: the daemon gets it as a credential."""
-        self.set_pin(pin)
-        self.lab.configure({name: f"ble:{self.address(radio)}" if isinstance(radio, int) else radio for name, radio in radios.items()})
+    def set_pin(self, pin):
+        self.lab.run(self.pin_command(pin))
+
+    def configure_command(self, radios, pin=PIN):
+        """radios: name → number, or what the configuration says."""
+        radios = {name: f"ble:{self.address(radio)}" if isinstance(radio, int) else radio for name, radio in radios.items()}
+        return f"{self.pin_command(pin)} && {configure_command(radios)}"
 
     def start(self, radios, pin=PIN, until=None):
-        self.configure(radios, pin)
-        return self.after("systemctl start meshcored.service", *(until or (f"{radio} state ready none" for radio in radios)))
+        return self.after(f"{self.configure_command(radios, pin)} && systemctl start meshcored.service",
+                          *(until or (f"{radio} state ready none" for radio in radios)))  # fmt: skip
 
     def after(self, command, *patterns, timeout=60):
         """Runs it, and goes on until the daemon has told these, in any order."""
@@ -219,12 +226,20 @@ class Air:
 
     def snapshot(self):
         """All that somebody who only looks must leave as it is."""
-        return self.lab.run(
-            "busctl tree --list org.bluez; for o in $(busctl tree --list org.bluez | grep -E '/hci[0-9]+(/dev_[0-9A-F_]+)?$'); do "
-            # how strong the last advertisement was is no state
-            "echo $o; busctl introspect org.bluez $o | grep ' property ' | grep -v RSSI; done; "
-            f"find {BONDS} -type f | sort | xargs -r md5sum"
+        text = self.lab.run(
+            "busctl --json=short call org.bluez / org.freedesktop.DBus.ObjectManager GetManagedObjects; "
+            f"busctl tree --list org.bluez; find {BONDS} -type f | sort | xargs -r md5sum"
         )
+        objects, rest = text.split("\n", 1)
+        lines = [
+            f"{path} {interface.removeprefix('org.bluez.')} {name} {value['data']}"
+            for path, interfaces in sorted(json.loads(objects)["data"][0].items())
+            for interface, properties in sorted(interfaces.items())
+            for name, value in sorted(properties.items())
+            # how strong the last advertisement was is no state
+            if name != "RSSI"
+        ]
+        return "\n".join(lines) + "\n" + rest
 
 
 def parse_tool(output):

@@ -131,6 +131,7 @@ class Guest:
         self._process = None
         self._agent = None
         self._machine = None
+        self.times = None  # a list: (seconds, command) of each goes into it
 
     def path(self, name):
         return os.path.join(self.state, name)
@@ -247,8 +248,11 @@ class Guest:
 
     def run(self, command, timeout=60, check=True):
         """Runs a command; returns its output, standard error included. A status but 0 is an error."""
+        start = time.monotonic()
         running = self.begin(command, timeout)
         text = b"".join(running.output()).decode("utf-8", "replace")
+        if self.times is not None:
+            self.times.append((time.monotonic() - start, command))
         if check and running.status != 0:
             raise LabError(f"{command!r} ended with {running.status} in the guest:\n{text}")
         return text

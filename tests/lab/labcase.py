@@ -28,8 +28,22 @@ ARMING_SECONDS = 2.0
 KERNEL_COMPLAINTS = r"kernel BUG|general protection fault|Oops|list_del corruption|Call Trace|segfault"
 
 
+def write_command(path, text):
+    """For the shell: a file in the guest."""
+    return f"mkdir -p {shlex.quote(os.path.dirname(path))} && printf %s {shlex.quote(text)} >{shlex.quote(path)}"
+
+
+def configure_command(radios):
+    """For the shell; radios as for config_text() of the integration tests, or the text of the file."""
+    return write_command("/etc/meshcored/meshcored.conf", radios if isinstance(radios, str) else config_text(radios))
+
+
 class Skip(Exception):
     """Not possible here; the reason."""
+
+
+class TooSlow(LabError):
+    """The guest did not boot, or not in time: the machine has other things to do."""
 
 
 class Expectation:
@@ -73,6 +87,7 @@ class Lab(Guest):
     def __init__(self, image, build, state, accel):
         super().__init__(image, os.path.join(state, "vm"), os.path.join(state, "share"), accel)
         self.build = build
+        self.boot_limit = None  # seconds
         self.boot_seconds = self.install_seconds = 0
         self.notes = []
         self._cables = {}
@@ -90,7 +105,7 @@ class Lab(Guest):
         os.makedirs(self.state, exist_ok=True)
         shutil.copytree(os.path.join(HERE, "tools"), os.path.join(self.share, "tools"), dirs_exist_ok=True)
         result = subprocess.run(
-            ["meson", "install", "-C", self.build, "--no-rebuild", "--quiet"],
+            ["meson", "install", "-C", self.build, "--no-rebuild", "--quiet", "--strip"],
             env=dict(os.environ, DESTDIR=root), capture_output=True, text=True, check=False,
         )  # fmt: skip
         if result.returncode != 0:
@@ -99,16 +114,26 @@ class Lab(Guest):
             raise LabError("the lab needs a build with --prefix=/usr")
 
         start = time.monotonic()
-        self.start()
+        try:
+            self.start()
+        except LabError as error:
+            raise TooSlow(str(error)) from error
         self._running = True
         self.boot_seconds = time.monotonic() - start
+        if self.boot_limit is not None and self.boot_seconds > self.boot_limit:
+            raise TooSlow(f"the guest was ready after {self.boot_seconds:.0f} s")
         start = time.monotonic()
-        # as a package would
+        # The name of bluetoothd's adapters comes from another service, at some time later: what is compared is ours.
         self.run(
-            "set -e; tar -C /lab/root -c . | tar -x -C / --no-same-owner --keep-directory-symlink; systemd-sysusers; systemctl daemon-reload; "
+            "set -e; "
+            + write_command("/etc/systemd/system/bluetooth.service.d/lab.conf",
+                            "[Service]\nExecStart=\nExecStart=/usr/libexec/bluetooth/bluetoothd --noplugin=hostname,sap\n")
+            # as a package would
+            + "; tar -C /lab/root -c . | tar -x -C / --no-same-owner --keep-directory-symlink; systemd-sysusers; systemctl daemon-reload; "
             "udevadm control --reload; busctl --quiet call org.freedesktop.DBus /org/freedesktop/DBus "
-            "org.freedesktop.DBus ReloadConfig"
-        )
+            "org.freedesktop.DBus ReloadConfig",
+            timeout=180,
+        )  # fmt: skip
         self.install_seconds = time.monotonic() - start
 
     def close(self):
@@ -132,23 +157,23 @@ class Lab(Guest):
 
     def end_case(self):
         """Everything as it was before; a crash of anything in the guest is a failure."""
-        crashed = self.run(f"dmesg | grep -B 8 -A 12 -E {shlex.quote(KERNEL_COMPLAINTS)} || :")
-        self._clean_up()
+        crashed = self._clean_up()
         if crashed:
             raise LabError("the kernel complains:\n" + crashed)
 
     def _clean_up(self):
-        while self._at_end:
-            self.run(self._at_end.pop(), check=False)
-        self.run(
-            "systemctl stop meshcored.service; systemctl reset-failed meshcored.service 2>/dev/null; "
+        """Returns the complaints of the kernel."""
+        ends, self._at_end = reversed(self._at_end), []
+        crashed = self.run(
+            f"dmesg | grep -B 8 -A 12 -E {shlex.quote(KERNEL_COMPLAINTS)}; exec >/dev/null 2>&1; "
+            + "".join(f"( {command} ); " for command in ends) + "systemctl stop meshcored.service; systemctl reset-failed meshcored.service 2>/dev/null; "
             "rm -rf /var/lib/meshcored/* /etc/meshcored/meshcored.conf.d/*; d=/run/systemd/system/meshcored.service.d; "
             # these take seconds, and are seldom needed
             "[ ! -e $d ] || { rm -rf $d; systemctl daemon-reload; }; "
             "[ -z \"$(ls /run/udev/rules.d 2>/dev/null)\" ] || { rm -rf /run/udev/rules.d/*; udevadm control --reload; }; "
             "cp /lab/root/etc/meshcored/meshcored.conf /etc/meshcored/meshcored.conf",
-            check=False,
-        )
+            timeout=180, check=False,
+        )  # fmt: skip
         for name, plugged in list(self._cables.items()):
             if plugged:
                 self.pull(name)
@@ -156,6 +181,7 @@ class Lab(Guest):
         for name in self._cables:
             self.remove_cable(name)
         self._cables = {}
+        return crashed
 
     def at_end(self, command):
         """Run in the guest after the case, however it ends; the last one first."""
@@ -180,11 +206,10 @@ class Lab(Guest):
 
     def write(self, path, text):
         """A file in the guest."""
-        self.run(f"mkdir -p {shlex.quote(os.path.dirname(path))} && printf %s {shlex.quote(text)} >{shlex.quote(path)}")
+        self.run(write_command(path, text))
 
     def configure(self, radios):
-        """radios as for config_text() of the integration tests, or the text of the file."""
-        self.write("/etc/meshcored/meshcored.conf", radios if isinstance(radios, str) else config_text(radios))
+        self.run(configure_command(radios))
 
     def start_daemon(self):
         self.run("systemctl start meshcored.service")

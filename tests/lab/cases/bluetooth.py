@@ -3,6 +3,8 @@
 
 from air import ADAPTER, Air, parse_tool, reason_of
 
+# cheap, and the same on a busy machine
+CORE = ("esp32", "nrf52")
 
 def life_of_a_bond(lab, family):
     """Paired by the credential; comes back without asking; forgotten by the radio, repaired by itself."""

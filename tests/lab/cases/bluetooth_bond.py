@@ -6,6 +6,8 @@ import re
 
 from air import PIN, Air, parse_tool, reason_of
 
+# cheap, and the same on a busy machine
+CORE = ("stale", "check_only")
 # bluetoothd 5.66 does not tell these two apart: on a busy machine the connection may end before Connect is answered.
 STALE = "(key-missing|encryption)"
 
@@ -71,13 +73,6 @@ def case_check_only(lab):
     status, text = check(air)
     assert status == 0 and "Bond verified — ready to connect" in text and "not trusted" in text, text
     assert air.get("Connected", 1) == "false"
-    clock = "cut -d' ' -f1 /proc/uptime"
-    times = lab.run(
-        f"exec 3< <(meshcore-bond --check-only {air.address(1)}); {clock}; grep -qm1 Result: <&3; {clock}; cat <&3 >/dev/null; {clock}"
-    )
-    begun, answered, ended = map(float, times.split())
-    # bluetoothd lets go of a link after two seconds
-    lab.note(f"--check-only, radio near: answered after {answered - begun:.2f} s, and all as before after {ended - begun:.2f} s")
     # by name, with what a program can read
     status, text = air.tool("--check-only", "--json", air.name(1))
     assert status == 0 and '"verified"' in text, text
@@ -100,11 +95,13 @@ def case_absent_and_mute(lab):
     )  # fmt: skip
     story.told("hut changed opening waiting unreachable", "hut bond unreachable unreachable")
     story.told("mast changed opening waiting unreachable", "mast bond unreachable .*")
-    assert air.now("hut") == ("waiting", "unreachable", "unreachable", "unreachable"), air.now("hut")
+    # which may be trying again by now
+    assert air.now("hut")[2:] == ("unreachable", "unreachable"), air.now("hut")
     assert air.now("mast")[2] == "unreachable", air.now("mast")
-    for radio, name, reason in ((2, "hut", "unreachable"), (3, "mast", "timeout|unreachable")):
+    for radio, name, reason, words in ((2, "hut", "unreachable", "does not answer: is it on"),
+                                       (3, "mast", "timeout", "The radio is connected but does not answer")):  # fmt: skip
         status, text = parse_tool(lab.run(f"cat /run/tool{radio}"))
-        assert status == 2 and re.fullmatch(reason, reason_of(text)), text
+        assert (status, reason_of(text)) == (2, reason) and words in text, text
         air.row({2: "absent", 3: "mute"}[radio], name, story, (status, text))
     assert lab.run("find /var/lib/bluetooth -name info | sort | xargs md5sum") == bonds
     story = air.after(

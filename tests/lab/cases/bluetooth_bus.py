@@ -2,8 +2,10 @@
 """What clients of the daemon do with Bluetooth: look for radios, give a PIN when asked, list and remove bonds."""
 
 import json
+import os
 import re
 import shlex
+import shutil
 
 from air import ADAPTER, BONDS, PIN, Air, path_of
 from guest import LabError
@@ -129,6 +131,23 @@ agent = Agent(bus, "/agent")
 bus.call_blocking("org.meshcored1", "/org/meshcored1", "org.meshcored1.Manager", "RegisterAgent", "o", ("/agent",))
 GLib.MainLoop().run()
 """
+
+
+def case_example(lab):
+    """data/examples/pair.py, as its reader would use it: a wrong PIN, the right one, and nothing left to do."""
+    shutil.copy(os.path.join(os.path.dirname(__file__), "..", "..", "..", "data", "examples", "pair.py"), lab.share)
+    air = Air(lab)
+    air.start({"hut": 0}, pin=None, until=["hut state waiting needs-pin"])
+    command = "printf '%s\\n' {} | python3 /lab/pair.py hut 2>&1; echo $?"
+    text, _, code = lab.run(command.format("111111"), timeout=120).rstrip("\n").rpartition("\n")
+    assert code != "0" and "did not accept" in text, (code, text)
+    text, _, code = lab.run(command.format(PIN), timeout=120).rstrip("\n").rpartition("\n")
+    assert code == "0", (code, text)
+    lab.wait_state("hut", "ready")
+    assert air.now("hut")[2:] == ("verified", "none"), air.now("hut")
+    text, _, code = lab.run(command.format(PIN), timeout=120).rstrip("\n").rpartition("\n")
+    assert code == "0", (code, text)
+    assert air.heard("pairing request") == 2
 
 
 def case_security_request(lab):

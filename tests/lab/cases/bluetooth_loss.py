@@ -11,10 +11,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = ("storm.py", "fixture.py", "programs.py", "companion.py", "mesh.scenario")
 
 
-def case_ble(lab):
+def lose_nothing(lab, family):
     messages = int(os.environ.get("MESHCORED_LOSS_MESSAGES", "60"))
     faults = max(10, messages // 12)
-    air = Air(lab, "nrf52", sims=False)
+    air = Air(lab, family, sims=False)
     air.set_pin(PIN)
     os.makedirs(os.path.join(lab.share, "integration"), exist_ok=True)
     for name in FILES:
@@ -26,10 +26,18 @@ def case_ble(lab):
     output = lab.run(
         f"systemctl daemon-reload; CREDENTIALS_DIRECTORY={os.path.dirname(CREDENTIAL)} PYTHONDONTWRITEBYTECODE=1 "
         f"MESHCORED_TEST_TIMEOUT=120 /lab/tools/ble-storm --messages {messages} --faults {faults} "
-        + (f"--seed {seed} " if seed else "") + f"{air.socket} nrf52 {air.address()} 2>&1",
+        + (f"--seed {seed} " if seed else "") + f"{air.socket} {family} {air.address()} 2>&1",
         timeout=120 + messages * 10, check=False,
     )  # fmt: skip
     for line in output.splitlines():
         if line.startswith(("seed", "ble:")):
-            lab.note(line)
+            lab.note(f"{family}: {line}")
     assert output.rstrip().endswith("OK"), output[-6000:]
+
+
+def case_nrf52(lab):
+    lose_nothing(lab, "nrf52")
+
+
+def case_esp32(lab):
+    lose_nothing(lab, "esp32")

@@ -3,6 +3,9 @@
 
 from air import ADAPTER, PIN, Air, parse_tool, reason_of
 
+# cheap, and the same on a busy machine
+CORE = ("pin",)
+
 
 def no_entry(air, radio):
     """A pairing that failed leaves nothing behind, at bluetoothd or in its files."""

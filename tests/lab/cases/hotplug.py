@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Radios on USB: plugged in, pulled, and plugged in elsewhere."""
 
+import json
 import re
 
+# cheap, and the same on a busy machine
+CORE = ("rules",)
 READY_LIMIT = 3.0  # design, section 7
 SCENARIO = "[Radio]\nName={name}\nSeed={name}\n"
 BY_ID = "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_MESHHUT-if00-port0"
@@ -76,6 +79,16 @@ def case_rules(lab):
     lab.run("udevadm wait --timeout=20 /dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_MESHBRIDGE-if00-port0")
     assert "ID_MESHCORE" not in lab.run("udevadm info --query=property /dev/ttyUSB0")
     assert lab.run("ls /dev/meshcore").split() == ["MESHKNOWN", "MESHNAMED"]
+
+    # to be seen by who asks, after the radios, and not opened
+    lab.configure("[Daemon]\nDiscover=no\n")
+    lab.start_daemon()
+    found = json.loads(lab.run("meshcorectl discover --transport serial --json"))
+    assert [(f["Name"], f["Certain"]) for f in found][-1] == ("QEMU USB SERIAL", False), found
+    assert [f["Certain"] for f in found] == [True, True, False], found
+    assert found[-1]["Address"].endswith("usb-QEMU_QEMU_USB_SERIAL_MESHBRIDGE-if00-port0"), found
+    assert "(?)" in lab.run("meshcorectl discover --transport serial | grep BRIDGE")
+    assert lab.run("find /proc/[0-9]*/fd -lname '/dev/ttyUSB*' 2>/dev/null || :").strip() == ""
     lab.pull("bridge")
 
     lab.write("/run/udev/rules.d/65-mine.rules",
