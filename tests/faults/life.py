@@ -37,10 +37,12 @@ MESSAGES = {"7", "8", "16", "17", "27"}
 class Fault:
     """What happens, where: a kind of the shim, the number of the call, and what goes with it."""
 
-    def __init__(self, kind, at=0, *, last=False, value=0, kill=0, power=False, schema=None, seed=0, damage=None, silent=False):
+    def __init__(self, kind, at=0, *, last=False, value=0, kill=0, power=False, schema=None, seed=0, damage=None, silent=False,
+                 radio_clock=None):
         self.kind, self.at, self.last, self.value, self.kill = kind, at, last, value, kill
         self.power, self.schema, self.seed, self.damage = power, schema, seed, damage
         self.silent = silent  # nobody can know what is missing
+        self.radio_clock = radio_clock  # the goal before which it jumps, and by how many seconds
 
     def environment(self):
         env = {"FAULT_KIND": self.kind, "FAULT_AT": str(self.at), "FAULT_VALUE": str(self.value)}
@@ -122,7 +124,7 @@ class Life(Account):
         self.sim = self.daemon = None
         self.told, self.paths, self.read, self.deleted = {}, {}, set(), set()
         self.frames = 0
-        self.unknown = False
+        self.unknown = self.fired = False
         self.history = None
         self.wrong, self.notes = [], collections.Counter()
         self.killed_at = []  # how many frames had been handed over
@@ -306,7 +308,7 @@ class Life(Account):
             self.take_signals()
             if self.dead():
                 return False
-            if self.current.kind == "stop" and self.stopped():
+            if self.to_be_stopped() and self.stopped():
                 self.suspended()
             if goal():
                 return True
@@ -333,8 +335,7 @@ class Life(Account):
         self.sim.control("advert", name="Anna")
         time.sleep(0.01)
         self.daemon.process.send_signal(signal.SIGCONT)
-        self.current.at = 0
-        self.current.kind = "none"
+        self.fired = True
 
     def stuck(self):
         """The daemon waits for something. With a fault that lasts, first for its end."""
@@ -439,10 +440,12 @@ class Life(Account):
 
     def live_once(self):
         """Until all goals are reached (True), or the end of the daemon."""
-        for self.goal, goal in self.goals():
+        for number, (self.goal, goal) in enumerate(self.goals()):
+            if self.fault.radio_clock and self.fault.radio_clock[0] == number:
+                self.sim.control("clock", set=max(0, int(time.time()) + self.fault.radio_clock[1]))
             if not self.pump(goal):
                 return False
-        if self.may_die() or (self.current.kind == "stop" and self.current.at > 0):
+        if self.may_die() or self.to_be_stopped():
             return self.end_with_fault()
         try:
             self.records = self.rig.client.all_messages()
@@ -454,6 +457,9 @@ class Life(Account):
             return self.live_once()  # the damage has just been found
         return True
 
+    def to_be_stopped(self):
+        return self.current.kind == "stop" and self.current.at > 0 and not self.fired
+
     def may_die(self):
         return self.current.at > 0 and (self.current.kind in ("kill", "torn") or self.current.kill > 0)
 
@@ -462,7 +468,7 @@ class Life(Account):
         self.daemon.process.terminate()
         end = time.monotonic() + 20
         while self.daemon.running():
-            if self.current.kind == "stop" and self.stopped():
+            if self.to_be_stopped() and self.stopped():
                 self.suspended()
             if time.monotonic() > end:
                 self.daemon.kill()
@@ -492,7 +498,8 @@ class Life(Account):
         if unread != really:
             return f"Unread says {unread}, {really} are"
         state = client.get_state()
-        reasons = ("none", "clock-ahead") if self.fault.kind == "clock" else ("none",)
+        jumped = self.fault.kind == "clock" or self.fault.radio_clock
+        reasons = ("none", "clock-ahead") if jumped else ("none",)
         return None if state[0] == "ready" and state[1] in reasons else f"at the end {state}"
 
     def finish(self):

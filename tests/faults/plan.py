@@ -32,6 +32,7 @@ YEAR = 365 * 86400
 CLOCKS = (-50 * YEAR, -YEAR, -86400, -3600, -2, 2, 3600, 86400, YEAR, 50 * YEAR)
 SLEEPS = (0, 4, 30, 86400)
 PHASES = ("start", "sync", "receive", "store", "signal", "call", "send", "ack", "stop")
+GOALS = 9  # of a life
 SAMPLE = 5  # of each kind
 
 
@@ -74,6 +75,11 @@ def lasting_kill(at, dice):
     return Fault("full", at, last=True, kill=dice.randint(1, 40))
 
 
+def radio_clock(at, dice):
+    """at: which goal of the life, and how far."""
+    return Fault("none", radio_clock=(at % GOALS, CLOCKS[at // GOALS % len(CLOCKS)]))
+
+
 # name → (what the shim counts, the fault)
 KINDS = {"kill": ("kill", kill), "torn": ("torn", torn), "power": ("kill", power), "suspend": ("stop", suspend),
          "host-clock": ("clock", clock)}  # fmt: skip
@@ -109,7 +115,9 @@ class Plan:
         begun = time.monotonic()
         dice = random.Random(f"{seed}-{name}-{at}")
         log_at = self._log_size()
-        if name in DAMAGES:
+        if name == "radio-clock":
+            fault = radio_clock(at, dice)
+        elif name in DAMAGES:
             fault = Fault("none", damage=DAMAGES[name](self.rig, at, dice), silent=name == "wal-cut")
         else:
             base, _, schema = name.partition("@")
@@ -167,7 +175,7 @@ class Pool:
 
 def choose(options, kinds, pool):
     """The tasks of this run."""
-    rest = [k for k in kinds if k not in DAMAGES]
+    rest = [k for k in kinds if k not in DAMAGES and k != "radio-clock"]
     keys = sorted({(KINDS[k.partition("@")[0]][0], int(k.partition("@")[2]) if "@" in k else None) for k in rest}, key=str)
     counts = {}
     for task, n in pool.run([("count", *key) for key in keys]):
@@ -178,6 +186,8 @@ def choose(options, kinds, pool):
     for kind in kinds:
         if kind in DAMAGES:
             n = DAMAGES[kind].places
+        elif kind == "radio-clock":
+            n = GOALS * len(CLOCKS)
         else:
             base, _, schema = kind.partition("@")
             n = counts[KINDS[base][0], int(schema) if schema else None]
@@ -235,7 +245,7 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="the daemon's log of what went wrong")
     options = parser.parse_args()
     versions = len(schema_steps(os.path.join(BUILD, "tests", "faults", "schema-steps")))
-    known = [*KINDS, *(f"{kind}@{version}" for kind in MIGRATED for version in range(1, versions)), *DAMAGES]
+    known = [*KINDS, *(f"{kind}@{version}" for kind in MIGRATED for version in range(1, versions)), "radio-clock", *DAMAGES]
     if options.list:
         print("\n".join(known))
         return 0
