@@ -36,9 +36,11 @@ static bool looks_like_status(Slice data) {
 static bool looks_like_telemetry(Slice data) {
         Reply reply;
 
-        return data.size >= 4 && data.data[0] == LPP_CHANNEL_SELF && data.data[1] == LPP_VOLTAGE &&
-               try_decode(data, REPLY_TELEMETRY, &reply) &&
-               (reply.lpp_end == LPP_END_DATA || reply.lpp_end == LPP_END_PADDING);
+        if (data.size < 4 || data.data[0] != LPP_CHANNEL_SELF || data.data[1] != LPP_VOLTAGE)
+                return false;
+
+        (void) try_decode(data, REPLY_TELEMETRY, &reply); /* takes anything */
+        return reply.lpp_end == LPP_END_DATA || reply.lpp_end == LPP_END_PADDING;
 }
 
 static bool is_text(Slice text, size_t newlines) {
@@ -57,9 +59,7 @@ static bool is_text(Slice text, size_t newlines) {
 }
 
 static bool looks_like_owner_info(Slice data) {
-        Reply reply;
-
-        return try_decode(data, REPLY_OWNER_INFO, &reply) && is_text(reply.body, 2);
+        return is_text((Slice){data.data, data.size - reply_padding(data)}, 2);
 }
 
 static bool has_plausible_time(const Reply *reply) {

@@ -691,6 +691,13 @@ START_TEST(guesses_at_what_is_nothing) {
                          REPLY_NONE},
                         {"00f15365"
                          "0374"
+                         "01a0"
+                         "01a0"
+                         "01a0"
+                         "0000",
+                         REPLY_MMA},
+                        {"00f15365"
+                         "0374"
                          "01a1"
                          "01a2"
                          "01a0",
@@ -746,6 +753,24 @@ START_TEST(guesses_at_what_is_nothing) {
 }
 END_TEST
 
+/* More neighbours than an answer has room for are no neighbours. */
+START_TEST(no_guess_overruns_its_table) {
+        uint8_t data[4 + 9 * (REPLY_ENTRIES_MAX + 1)];
+
+        for (uint16_t n = REPLY_ENTRIES_MAX; n <= REPLY_ENTRIES_MAX + 1; n++) {
+                ByteWriter w;
+
+                writer_init(&w, data, sizeof(data));
+                writer_u16le(&w, n);
+                writer_u16le(&w, n);
+                for (size_t i = 0; i < n; i++)
+                        writer_bytes(&w, (uint8_t[]){1, 2, 3, 4, 1, 0, 0, 0, 5}, 9);
+                ck_assert_int_eq(reply_guess((Slice){data, w.size}),
+                                 n <= REPLY_ENTRIES_MAX ? REPLY_NEIGHBOURS : REPLY_NONE);
+        }
+}
+END_TEST
+
 /* -- names ------------------------------------------------------------------------- */
 
 START_TEST(numbers_without_a_name) {
@@ -794,6 +819,7 @@ int main(void) {
                         &neighbours_that_no_length_explains,
                         &a_status_is_guessed_from_all_its_numbers,
                         &guesses_at_what_is_nothing,
+                        &no_guess_overruns_its_table,
                         &numbers_without_a_name,
         };
 
