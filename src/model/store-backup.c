@@ -56,31 +56,34 @@ static int copy_database(StoreBackup *backup, sqlite3 *db) {
         return r;
 }
 
-static int write_copy(StoreBackup *backup) {
-        _cleanup_close_ int fd = open(backup->to, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+/* backup NULL: nobody stops it. */
+static int copy_bytes(int from, int to, StoreBackup *backup) {
         uint8_t buffer[64 * 1024];
 
-        if (fd < 0)
-                return -errno;
-        if (ftruncate(backup->fd, 0) < 0)
-                return -errno;
-
         for (off_t at = 0;;) {
-                ssize_t n = read(fd, buffer, sizeof(buffer)), written = 0;
+                ssize_t n = read(from, buffer, sizeof(buffer)), written = 0;
 
                 if (n < 0)
                         return -errno;
                 if (n == 0)
-                        return fsync(backup->fd) < 0 ? -errno : 0;
-                if (is_stopped(backup))
+                        return fsync(to) < 0 ? -errno : 0;
+                if (backup && is_stopped(backup))
                         return -EINTR;
                 for (ssize_t m; written < n; written += m) {
-                        m = pwrite(backup->fd, buffer + written, (size_t) (n - written), at + written);
+                        m = pwrite(to, buffer + written, (size_t) (n - written), at + written);
                         if (m < 0)
                                 return -errno;
                 }
                 at += n;
         }
+}
+
+static int write_copy(StoreBackup *backup) {
+        _cleanup_close_ int fd = open(backup->to, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0 || ftruncate(backup->fd, 0) < 0)
+                return -errno;
+        return copy_bytes(fd, backup->fd, backup);
 }
 
 static gpointer backup_thread(gpointer userdata) {
@@ -267,17 +270,10 @@ int store_check_file(const char *path, uint64_t *ret_messages) {
 static int copy_file(const char *from, const char *to) {
         _cleanup_close_ int in = open(from, O_RDONLY | O_CLOEXEC),
                             out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        uint8_t buffer[64 * 1024];
-        ssize_t n;
 
         if (in < 0 || out < 0)
                 return -errno;
-        while ((n = read(in, buffer, sizeof(buffer))) > 0)
-                if (write(out, buffer, (size_t) n) != n)
-                        return errno > 0 ? -errno : -EIO;
-        if (n < 0 || fsync(out) < 0)
-                return -errno;
-        return 0;
+        return copy_bytes(in, out, NULL);
 }
 
 /* Ids of messages that came after the backup will be used again: positions that clients saved must not be
@@ -297,22 +293,40 @@ static int renew_history(const char *path) {
         return r;
 }
 
-static int put_in_place(int dir, const char *copy, const char *store, char **ret_kept) {
-        g_autofree char *kept = g_strdup_printf("%s.replaced-%" PRIi64, store, (int64_t) time(NULL));
-        static const char *const companions[] = {"-wal", "-shm"};
-        bool had = access(store, F_OK) >= 0;
+static int move_store(const char *from, const char *to) {
+        static const char *const suffixes[] = {"", "-wal", "-shm"};
 
-        if (had && rename(store, kept) < 0)
-                return -errno;
-        for (size_t i = 0; i < ELEMENTSOF(companions); i++) {
-                g_autofree char *from = g_strconcat(store, companions[i], NULL);
-                g_autofree char *to = g_strconcat(kept, companions[i], NULL);
+        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
+                g_autofree char *old = g_strconcat(from, suffixes[i], NULL);
+                g_autofree char *new = g_strconcat(to, suffixes[i], NULL);
 
-                if (rename(from, to) < 0 && errno != ENOENT)
+                if (rename(old, new) < 0 && errno != ENOENT)
                         return -errno;
         }
-        if (rename(copy, store) < 0 || fsync(dir) < 0)
-                return -errno;
+
+        return 0;
+}
+
+/* After a failure the old store is where it was. */
+static int put_in_place(int dir, const char *copy, const char *store, char **ret_kept) {
+        g_autofree char *kept = g_strdup_printf("%s.replaced-%" PRIi64, store, (int64_t) time(NULL));
+        const bool had = access(store, F_OK) >= 0;
+        int r;
+
+        if (access(kept, F_OK) >= 0)
+                return -EEXIST;
+
+        r = move_store(store, kept);
+        if (r >= 0 && rename(copy, store) < 0)
+                r = -errno;
+        if (r >= 0 && fsync(dir) < 0) {
+                r = -errno;
+                (void) rename(store, copy);
+        }
+        if (r < 0) {
+                (void) move_store(kept, store);
+                return r;
+        }
 
         *ret_kept = had ? g_steal_pointer(&kept) : NULL;
         return 0;

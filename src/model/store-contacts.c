@@ -282,6 +282,8 @@ int store_set_slot(Store *store, const char *id, const PublicKey *identity) {
         int r;
 
         r = store_get_slot(store, id, &known);
+        if (r < 0 && r != -ENOENT)
+                return r;
         if (r >= 0 && key_equal(&known, identity))
                 return 0;
 

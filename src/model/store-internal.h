@@ -131,9 +131,6 @@ void query_bind_text(Query *query, const char *text);              /* NULL: NULL
 void query_bind_blob(Query *query, const void *data, size_t size); /* data NULL: NULL; borrowed */
 void query_bind_key(Query *query, const PublicKey *key);           /* NULL: NULL; borrowed */
 
-/* Makes the next parameter the first again, for another round. */
-void query_again(Query *query);
-
 /* 1: a row, 0: done, negative errno. */
 int query_step(Query *query);
 /* Steps to the end; 0 or negative errno. */

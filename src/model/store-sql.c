@@ -186,15 +186,6 @@ void query_bind_key(Query *query, const PublicKey *key) {
         query_bind_blob(query, key ? key->bytes : NULL, PUBLIC_KEY_SIZE);
 }
 
-void query_again(Query *query) {
-        if (query->error < 0)
-                return;
-
-        (void) sqlite3_reset(query->stmt);
-        (void) sqlite3_clear_bindings(query->stmt);
-        query->n_bound = 0;
-}
-
 int query_step(Query *query) {
         int rc;
 
@@ -307,13 +298,11 @@ void store_rollback(Store *store) {
 
         store->in_transaction = false;
         store->last_id = store->last_id_before;
-        if (store->db) {
-                /* Some errors have rolled back already. */
-                if (!sqlite3_get_autocommit(store->db))
-                        (void) sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-                if (store->commit_failed && !store->damaged)
-                        overwrite_tail(store);
-        }
+        /* Some errors have rolled back already. */
+        if (!sqlite3_get_autocommit(store->db))
+                (void) sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        if (store->commit_failed && !store->damaged)
+                overwrite_tail(store);
         store->commit_failed = false;
         store_settle(store);
 }

@@ -313,8 +313,6 @@ int store_ensure_open(Store *store) {
 
         if (store->db)
                 return 0;
-        if (store->opening)
-                return -EIO;
 
         store->opening = true;
         r = store->damaged ? -EUCLEAN : open_database(store);
@@ -327,13 +325,17 @@ int store_ensure_open(Store *store) {
                         r = open_database(store);
                 }
         }
+        if (r >= 0 && store->history_pending) {
+                r = store_schema_seed(store);
+                if (r < 0)
+                        close_database(store, true);
+        }
         store->opening = false;
         if (r < 0)
                 return r;
 
         if (store->history_pending) {
                 store->history_pending = false;
-                (void) store_schema_seed(store);
                 for (guint i = 0; i < store->clients->len; i++) {
                         StoreClient *client = store->clients->pdata[i];
 
@@ -387,7 +389,7 @@ Store *store_close(Store *store) {
                 return NULL;
 
         store_backup_stop(store);
-        if (!store_check_stop(store) && store->db) {
+        if (!store_check_stop(store)) {
                 int on = 1;
 
                 /* The log stays, so that the next start checks what this one could not. */
@@ -396,7 +398,7 @@ Store *store_close(Store *store) {
         store_rollback(store);
         close_database(store, store->damaged);
         store_spool_close(store);
-        g_clear_pointer(&store->clients, g_ptr_array_unref);
+        g_ptr_array_unref(store->clients);
         (void) safe_close(store->dir_fd);
         g_free(store->dir);
         g_free(store->path);
