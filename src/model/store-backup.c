@@ -51,7 +51,7 @@ static int copy_database(StoreBackup *backup, sqlite3 *db) {
                 rc = sqlite3_bind_text(stmt, 1, backup->to, -1, SQLITE_STATIC);
         if (rc == SQLITE_OK)
                 rc = sqlite3_step(stmt);
-        r = rc == SQLITE_DONE ? 0 : store_map_error(db, rc);
+        r = store_map_error(db, rc);
         (void) sqlite3_finalize(stmt);
         return r;
 }

@@ -37,7 +37,7 @@ static int read_result(sqlite3 *db) {
                 if (r < 0)
                         log_error("The check found: %s", answer ?: "(nothing)");
         } else
-                r = rc == SQLITE_DONE ? 0 : store_map_error(db, rc);
+                r = store_map_error(db, rc);
         (void) sqlite3_finalize(stmt);
 
         return r;
@@ -106,9 +106,6 @@ static gpointer check_thread(gpointer userdata) {
 }
 
 static StoreCheck *check_free(StoreCheck *check) {
-        if (!check)
-                return NULL;
-
         (void) safe_close(check->event_fd);
         g_mutex_clear(&check->lock);
         g_free(check->path);

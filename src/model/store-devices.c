@@ -55,7 +55,7 @@ static int check_lines(Store *store, const char *name) {
         r = query_step(&query);
         if (r < 0)
                 return r;
-        return r > 0 && query_int(&query, 0) >= STORE_DEVICES_MAX ? -E2BIG : 0;
+        return query_int(&query, 0) >= STORE_DEVICES_MAX ? -E2BIG : 0;
 }
 
 static int save_lines(Store *store, const char *name, const char *lines) {

@@ -113,11 +113,10 @@ void store_spool_close(Store *store);
 /* One use of a prepared statement. Latches like a reader of bytes: after the
  * first error nothing more happens and every step returns it. */
 typedef struct Query {
-        Store *store;
+        Store *store; /* NULL: there was no file to ask */
         sqlite3_stmt *stmt;
         int n_bound;
         int error;
-        bool counted; /* in store->n_queries */
 } Query;
 
 /* sql must be a literal: its address finds the prepared statement again. */

@@ -207,7 +207,7 @@ int store_count_peer_unread(Store *store, int64_t identity, const PublicKey *pee
         if (r < 0)
                 return r;
 
-        *ret = r > 0 ? (uint64_t) query_int(&query, 0) : 0;
+        *ret = (uint64_t) query_int(&query, 0);
         return 0;
 }
 

@@ -267,7 +267,7 @@ static int get_version(Store *store, int *ret) {
         if (r < 0)
                 return r;
 
-        *ret = r > 0 ? (int) query_int(&query, 0) : 0;
+        *ret = (int) query_int(&query, 0);
         return 0;
 }
 

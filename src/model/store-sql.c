@@ -124,14 +124,14 @@ static int prepare(Store *store, const char *sql, sqlite3_stmt **ret) {
 }
 
 Query query_begin(Store *store, const char *sql) {
-        Query query = {.store = store};
+        Query query = {};
 
         query.error = store_ensure_open(store);
         if (query.error < 0)
                 return query;
 
+        query.store = store;
         query.error = prepare(store, sql, &query.stmt);
-        query.counted = true;
         store->n_queries++;
         return query;
 }
@@ -146,8 +146,7 @@ void query_end(Query *query) {
                 (void) sqlite3_reset(query->stmt);
                 (void) sqlite3_clear_bindings(query->stmt);
         }
-        if (query->counted)
-                store->n_queries--;
+        store->n_queries--;
         *query = (Query){};
 
         store_settle(store);

@@ -215,7 +215,7 @@ static int query_journal_mode(Store *store) {
         if (r < 0)
                 return r;
 
-        mode = r > 0 ? query_text(&query, 0) : g_strdup("none");
+        mode = query_text(&query, 0);
         if (strcmp(mode, "wal") != 0)
                 return log_error_errno(EOPNOTSUPP, "Store %s: this file system cannot hold a write-ahead log",
                                        store->path);

@@ -12,6 +12,7 @@
 static FaultyCall armed;
 static unsigned countdown;
 static int armed_error;
+static int system_error;
 static bool fired;
 
 void faulty_calls_arm_with(FaultyCall call, unsigned nth, int error) {
@@ -23,6 +24,10 @@ void faulty_calls_arm_with(FaultyCall call, unsigned nth, int error) {
 
 void faulty_calls_arm(FaultyCall call, unsigned nth) {
         faulty_calls_arm_with(call, nth, call <= CALL_SQL_EXEC ? SQLITE_IOERR : EIO);
+}
+
+void faulty_calls_set_system_error(int error) {
+        system_error = error;
 }
 
 bool faulty_calls_fired(void) {
@@ -76,7 +81,15 @@ WRAP(CALL_LOCK, int, flock, (int fd, int operation), (fd, operation), -1)
 WRAP(CALL_MKDIR, int, g_mkdir_with_parents, (const char *path, int mode), (path, mode), -1)
 WRAP(CALL_EVENTFD, int, eventfd, (unsigned value, int flags), (value, flags), -1)
 WRAP(CALL_POLL, int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), -1)
+WRAP(CALL_RANDOM, ssize_t, getrandom, (void *data, size_t size, unsigned flags), (data, size, flags), -1)
 /* clang-format on */
+
+int __real_sqlite3_system_errno(sqlite3 *db);
+int __wrap_sqlite3_system_errno(sqlite3 *db);
+
+int __wrap_sqlite3_system_errno(sqlite3 *db) {
+        return system_error > 0 ? system_error : __real_sqlite3_system_errno(db);
+}
 
 /* These leave something behind also when they fail. */
 int __real_sqlite3_open_v2(const char *name, sqlite3 **ret, int flags, const char *vfs);

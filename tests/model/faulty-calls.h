@@ -26,6 +26,7 @@ typedef enum FaultyCall {
         CALL_EVENTFD,
         CALL_THREAD,
         CALL_POLL,
+        CALL_RANDOM,
         _FAULTY_CALL_MAX,
 } FaultyCall;
 
@@ -33,6 +34,8 @@ typedef enum FaultyCall {
 void faulty_calls_arm_with(FaultyCall call, unsigned nth, int error);
 /* With an error of input or output. */
 void faulty_calls_arm(FaultyCall call, unsigned nth);
+/* What SQLite takes for the reason from now on. 0: what it is. */
+void faulty_calls_set_system_error(int error);
 /* Whether a call has failed since. */
 bool faulty_calls_fired(void);
 /* The same, and nothing fails any more. */

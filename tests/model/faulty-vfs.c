@@ -149,13 +149,35 @@ static const sqlite3_io_methods faulty_methods = {
                 .xShmUnmap = faulty_shm_unmap,
 };
 
+static const sqlite3_io_methods *methods = &faulty_methods;
+
+static const sqlite3_io_methods lonely_methods = {
+                .iVersion = 1,
+                .xClose = faulty_close,
+                .xRead = faulty_read,
+                .xWrite = faulty_write,
+                .xTruncate = faulty_truncate,
+                .xSync = faulty_sync,
+                .xFileSize = faulty_size,
+                .xLock = faulty_lock,
+                .xUnlock = faulty_unlock,
+                .xCheckReservedLock = faulty_check_lock,
+                .xFileControl = faulty_control,
+                .xSectorSize = faulty_sector_size,
+                .xDeviceCharacteristics = faulty_characteristics,
+};
+
+void faulty_vfs_share_nothing(bool nothing) {
+        methods = nothing ? &lonely_methods : &faulty_methods;
+}
+
 static int faulty_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags) {
         FaultyFile *faulty = (FaultyFile *) (void *) file;
         int rc;
 
         faulty->real = (sqlite3_file *) (void *) (faulty + 1);
         rc = real_vfs->xOpen(real_vfs, name, faulty->real, flags, ret_flags);
-        faulty->base.pMethods = rc == SQLITE_OK ? &faulty_methods : NULL;
+        faulty->base.pMethods = rc == SQLITE_OK ? methods : NULL;
         return rc;
 }
 

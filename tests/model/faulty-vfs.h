@@ -22,5 +22,7 @@ void faulty_vfs_register(void);
 void faulty_vfs_arm(FaultKind kind, unsigned nth, bool sticky);
 /* Meanwhile nothing fails, and nothing is counted. */
 void faulty_vfs_pause(bool pause);
+/* Files that are opened from now on have no memory to share, as on some network file systems. */
+void faulty_vfs_share_nothing(bool nothing);
 /* Whether a call has failed since. */
 bool faulty_vfs_fired(void);

@@ -9,6 +9,7 @@
 #include "day.h"
 #include "faulty-calls.h"
 #include "macros.h"
+#include "pending.h"
 #include "store-internal.h"
 
 /* Every single call that the store makes, to SQLite or to the system, fails once, and each time the answer
@@ -76,7 +77,7 @@ END_TEST
 /* What SQLite says comes out as what the rest of the daemon understands. */
 START_TEST(results_are_typed) {
         static const struct {
-                int rc, error;
+                int rc, error, system_error;
         } results[] = {
                         {SQLITE_FULL, -ENOSPC},
                         {SQLITE_READONLY, -EROFS},
@@ -89,6 +90,10 @@ START_TEST(results_are_typed) {
                         {SQLITE_AUTH, -EACCES},
                         {SQLITE_INTERRUPT, -EINTR},
                         {SQLITE_CANTOPEN, -EIO},
+                        {SQLITE_CANTOPEN, -EMFILE, EMFILE},
+                        {SQLITE_CANTOPEN, -EACCES, EACCES},
+                        {SQLITE_IOERR_WRITE, -EROFS, EROFS},
+                        {SQLITE_IOERR_WRITE, -ENOSPC, EDQUOT},
                         {SQLITE_CONSTRAINT, -EIO},
                         {SQLITE_IOERR_READ, -EIO},
                         {SQLITE_CORRUPT, -EUCLEAN},
@@ -101,8 +106,10 @@ START_TEST(results_are_typed) {
                 g_autoptr(Contact) ann = contact_of((uint8_t) i, "Ann");
 
                 faulty_calls_arm_with(CALL_SQL_STEP, 2, results[i].rc); /* the first begins the transaction */
+                faulty_calls_set_system_error(results[i].system_error);
                 ck_assert_int_eq(identity_put_contact(f.identity, ann), results[i].error);
                 ck_assert(faulty_calls_disarm());
+                faulty_calls_set_system_error(0);
                 ck_assert_ptr_null(identity_get_contact(f.identity, &ann->key));
                 damaged += results[i].error == -EUCLEAN;
                 ck_assert_uint_eq(fixture_count_damaged(&f), damaged);
@@ -184,6 +191,22 @@ START_TEST(every_call_fails_at_first_start) {
 }
 END_TEST
 
+static int import(const PublicKey *identity, uint64_t timestamp_usec, Slice frame, void *userdata) {
+        g_string_append_printf(userdata, "%.*s ", (int) frame.size, (const char *) frame.data);
+        return 0;
+}
+
+static void assert_import(const char *expected, int result) {
+        g_autoptr(GString) seen = g_string_new(NULL);
+
+        ck_assert_int_eq(store_spool_import(f.store, import, seen), result);
+        ck_assert_str_eq(seen->str, expected);
+}
+
+static int append(const char *text) {
+        return store_spool_append(f.store, &own_key, 1, (Slice){(const uint8_t *) text, strlen(text)});
+}
+
 /* -- damage ---------------------------------------------------------------------------- */
 
 static void damage(void) {
@@ -240,6 +263,132 @@ START_TEST(every_call_fails_while_damage_is_set_aside) {
                 teardown();
                 setup();
         }
+}
+END_TEST
+
+/* As long as no file can be opened everything is refused, and the spool takes what comes. */
+START_TEST(store_away) {
+        const PublicKey ann = key_of(4, 4);
+        const uint8_t ack[4] = {1, 2, 3, 4};
+        static const int errors[] = {EIO, EROFS};
+        g_autoptr(GPtrArray) list = NULL;
+        MessageFilter filter;
+        uint64_t last;
+
+        day_work(&f);
+        last = identity_last_message_id(f.identity);
+        damage();
+        faulty_calls_arm(CALL_RENAME, 1);
+        ck_assert_int_eq(day_steps->run(&f), -EUCLEAN);
+
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++)
+                for (const DayStep *step = day_steps; step->run; step++) {
+                        int r;
+
+                        faulty_calls_arm_with(CALL_RENAME, 1, errors[i]);
+                        r = step->run(&f);
+                        if (!faulty_calls_disarm()) /* what is known already is not written */
+                                ck_assert_int_eq(r, 0);
+                        else
+                                ck_assert_msg(r < 0 && (i > 0 || r == -EIO), "%s says %i", step->name, r);
+                }
+
+        message_filter_init(&filter);
+        faulty_calls_arm(CALL_RENAME, 1);
+        ck_assert_int_eq(identity_list_messages(f.identity, &filter, 0, false, 1, &list), -EIO);
+        faulty_calls_arm(CALL_RENAME, 1);
+        ck_assert_ptr_null(identity_get_message(f.identity, last));
+        faulty_calls_arm(CALL_RENAME, 1);
+        ck_assert_uint_eq(identity_find_ack(f.identity, ack), 0);
+        faulty_calls_arm(CALL_RENAME, 1);
+        ck_assert_int_eq(store_check_room(f.store), -EIO);
+        ck_assert_ptr_nonnull(identity_get_contact(f.identity, &ann));
+        ck_assert_int_eq(append("frame"), 0);
+
+        /* Told once it is known. */
+        (void) g_string_truncate(f.log, 0);
+        ck_assert_int_eq(store_check_room(f.store), -EBUSY);
+        {
+                g_autofree char *told = fixture_told(&f);
+
+                ck_assert(g_str_has_prefix(told, "!history|"));
+        }
+        assert_import("frame ", 0);
+        ck_assert_int_eq(store_check_room(f.store), 0);
+        ck_assert_uint_eq(fixture_count_damaged(&f), 1);
+        day_work(&f);
+}
+END_TEST
+
+/* The log of a file that is gone is kept, or the start fails. */
+START_TEST(orphaned_log_cannot_be_kept) {
+        g_autofree char *path = fixture_path(&f, "store.db");
+        int on = 1;
+
+        day_work(&f);
+        (void) sqlite3_file_control(f.store->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+        fixture_close(&f);
+        ck_assert_int_eq(unlink(path), 0);
+        faulty_calls_arm(CALL_RENAME, 1);
+        ck_assert_int_eq(start(), -EIO);
+        ck_assert(faulty_calls_disarm());
+        ck_assert_uint_eq(fixture_count_files(&f, "store.db-wal"), 1);
+        fixture_open(&f);
+        ck_assert_uint_ge(fixture_count_files(&f, "store.db.damaged"), 1);
+}
+END_TEST
+
+/* Adverts that wait are kept in memory, and written to the new file. */
+START_TEST(pending_adverts_outlive_a_history) {
+        g_autoptr(Contact) one = contact_of(60, "one"), two = contact_of(61, "two");
+        g_autoptr(Pending) pending = NULL;
+
+        ck_assert_int_eq(pending_load(f.store, &own_key, &pending), 0);
+        ck_assert_int_eq(pending_flush(pending), 0);
+        pending_put(pending, one);
+        pending_put(pending, two);
+        pending_put(pending, one);
+        ck_assert_int_eq(pending_flush(pending), 0);
+        damage();
+        ck_assert_int_eq(day_steps->run(&f), -EUCLEAN);
+        ck_assert(pending_needs_flush(pending));
+        ck_assert_int_eq(pending_flush(pending), 0);
+        pending = pending_free(pending);
+
+        fixture_reopen(&f);
+        ck_assert_int_eq(pending_load(f.store, &own_key, &pending), 0);
+        ck_assert_uint_eq(pending_count(pending), 2);
+}
+END_TEST
+
+/* Nobody has to listen. */
+START_TEST(observers_are_optional) {
+        static const IdentityObserver deaf;
+        const PublicKey ann = key_of(4, 4);
+
+        identity_set_observer(f.identity, _i == 0 ? NULL : &deaf, NULL);
+        day_work(&f);
+        identity_touch_contact(f.identity, &ann, 99);
+        ck_assert_int_eq(identity_set_slot(f.identity, 0, NULL, NULL, CHANNEL_PRIVATE), 0);
+        ck_assert_int_eq(identity_remove_contact(f.identity, &ann), 0);
+        damage();
+        ck_assert_int_eq(day_steps->run(&f), -EUCLEAN);
+        ck_assert_int_eq(day_steps->run(&f), 0);
+}
+END_TEST
+
+/* The ids of channels need not be secret, only apart. */
+START_TEST(no_random_numbers) {
+        static const uint8_t secrets[2][CHANNEL_SECRET_SIZE] = {{1}, {2}};
+
+        for (unsigned slot = 0; slot < 2; slot++) {
+                faulty_calls_arm(CALL_RANDOM, 1);
+                ck_assert_int_eq(identity_set_slot(f.identity, slot, "x", secrets[slot], CHANNEL_PRIVATE), 0);
+                ck_assert(faulty_calls_disarm());
+                ck_assert_uint_gt(identity_get_slot(f.identity, slot)->id, 0);
+                ck_assert_uint_le(identity_get_slot(f.identity, slot)->id, INT64_MAX);
+        }
+        ck_assert_uint_ne(identity_get_slot(f.identity, 0)->id, identity_get_slot(f.identity, 1)->id);
 }
 END_TEST
 
@@ -374,6 +523,68 @@ START_TEST(every_call_fails_in_copying) {
 }
 END_TEST
 
+/* A copy that is none, or of a newer version, or damaged, touches nothing. */
+START_TEST(way_back_of_wrong_things) {
+        static const struct {
+                const char *statement;
+                int expected;
+        } cases[] = {
+                        {"PRAGMA application_id = 1", -EINVAL},
+                        {"PRAGMA user_version = 99", -EPROTONOSUPPORT},
+                        {"DROP TABLE message", -EIO},
+        };
+        g_autofree char *path = fixture_path(&f, "store.db"), *copy = fixture_path(&f, "copy");
+        g_autofree char *elsewhere = fixture_path(&f, "elsewhere"), *before = NULL, *kept = NULL;
+        g_autofree uint8_t *noise = g_malloc0(4096);
+        uint64_t n = 77;
+        int fd;
+
+        day_work(&f);
+        before = fixture_dump(f.identity);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                fd = open_copy();
+                ck_assert_int_eq(make_copy(fd), 0);
+                (void) close(fd);
+                {
+                        sqlite3 *db = NULL;
+
+                        ck_assert_int_eq(sqlite3_open(copy, &db), SQLITE_OK);
+                        ck_assert_int_eq(sqlite3_exec(db, cases[i].statement, NULL, NULL, NULL), SQLITE_OK);
+                        ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+                }
+                fixture_close(&f);
+                ck_assert_int_eq(store_restore(f.dir, copy, &n, &kept), cases[i].expected);
+                fixture_open(&f);
+        }
+
+        fd = open_copy();
+        ck_assert_int_eq(make_copy(fd), 0);
+        memset(noise, 0xee, 4096);
+        ck_assert_int_eq(pwrite(fd, noise, 4096, 4096), 4096);
+        fixture_close(&f);
+        ck_assert_int_eq(store_restore(f.dir, copy, &n, &kept), -EUCLEAN);
+        ck_assert_int_eq(store_restore(f.dir, "/dev/null", &n, &kept), -EINVAL);
+        ck_assert_ptr_null(kept);
+        ck_assert_uint_eq(n, 77);
+        fixture_open(&f);
+        assert_durable(before);
+
+        /* Where nothing is, nothing is kept. */
+        ck_assert_int_eq(make_copy(fd), 0);
+        (void) close(fd);
+        ck_assert_int_eq(store_restore(elsewhere, copy, &n, &kept), 0);
+        ck_assert_ptr_null(kept);
+        ck_assert_uint_eq(n, 3);
+        {
+                g_autofree char *restored = g_build_filename(elsewhere, "store.db", NULL);
+
+                ck_assert_int_eq(store_check_file(restored, &n), 0);
+                ck_assert_int_eq(unlink(restored), 0);
+                ck_assert_int_eq(rmdir(elsewhere), 0);
+        }
+}
+END_TEST
+
 static const FaultyCall restore_calls[] = {
                 CALL_SQL_OPEN, CALL_SQL_PREPARE, CALL_SQL_STEP, CALL_SQL_EXEC, CALL_OPEN,  CALL_READ,
                 CALL_WRITE,    CALL_SYNC,        CALL_RENAME,   CALL_CHMOD,    CALL_MKDIR, CALL_LOCK,
@@ -423,22 +634,6 @@ START_TEST(every_call_fails_in_the_way_back) {
 END_TEST
 
 /* -- the spool ------------------------------------------------------------------------------ */
-
-static int import(const PublicKey *identity, uint64_t timestamp_usec, Slice frame, void *userdata) {
-        g_string_append_printf(userdata, "%.*s ", (int) frame.size, (const char *) frame.data);
-        return 0;
-}
-
-static void assert_import(const char *expected, int result) {
-        g_autoptr(GString) seen = g_string_new(NULL);
-
-        ck_assert_int_eq(store_spool_import(f.store, import, seen), result);
-        ck_assert_str_eq(seen->str, expected);
-}
-
-static int append(const char *text) {
-        return store_spool_append(f.store, &own_key, 1, (Slice){(const uint8_t *) text, strlen(text)});
-}
 
 START_TEST(spool_fails) {
         /* Nothing was said to be taken that is not. */
@@ -539,10 +734,16 @@ int main(void) {
         tcase_add_loop_test(tc, every_call_fails_at_start, 0, ELEMENTSOF(start_calls));
         tcase_add_loop_test(tc, every_call_fails_at_first_start, 0, ELEMENTSOF(start_calls));
         tcase_add_loop_test(tc, every_call_fails_while_damage_is_set_aside, 0, 9);
+        tcase_add_test(tc, store_away);
+        tcase_add_test(tc, orphaned_log_cannot_be_kept);
+        tcase_add_test(tc, pending_adverts_outlive_a_history);
+        tcase_add_loop_test(tc, observers_are_optional, 0, 2);
+        tcase_add_test(tc, no_random_numbers);
         tcase_add_loop_test(tc, check_cannot_begin, 0, 2);
         tcase_add_loop_test(tc, check_cannot_be_made, 0, 3);
         tcase_add_test(tc, copy_of_wrong_things);
         tcase_add_loop_test(tc, every_call_fails_in_copying, 0, ELEMENTSOF(copy_calls));
+        tcase_add_test(tc, way_back_of_wrong_things);
         tcase_add_loop_test(tc, every_call_fails_in_the_way_back, 0, ELEMENTSOF(restore_calls));
         tcase_add_test(tc, spool_fails);
         tcase_add_test(tc, spool_of_another_make);

@@ -184,6 +184,18 @@ START_TEST(every_call_fails_at_first_open) {
 }
 END_TEST
 
+/* Where no write-ahead log can be, there is no store. */
+START_TEST(no_log_possible) {
+        teardown();
+        f = (Fixture){.dir = g_dir_make_tmp("meshcored-model-XXXXXX", NULL), .log = g_string_new(NULL)};
+        faulty_vfs_share_nothing(true);
+        ck_assert_int_eq(store_open(f.dir, &f.store), -EOPNOTSUPP);
+        ck_assert_ptr_null(f.store);
+        faulty_vfs_share_nothing(false);
+        fixture_open(&f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("faults");
         TCase *tc = tcase_create("faults");
@@ -194,6 +206,7 @@ int main(void) {
         tcase_add_loop_test(tc, every_call_fails_from_then_on, 0, FAULT_READ_BAD); /* which would be damage */
         tcase_add_loop_test(tc, every_call_fails_at_open, 0, _FAULT_KIND_MAX);
         tcase_add_loop_test(tc, every_call_fails_at_first_open, 0, _FAULT_KIND_MAX);
+        tcase_add_test(tc, no_log_possible);
         suite_add_tcase(suite, tc);
         return fixture_run(suite);
 }

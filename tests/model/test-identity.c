@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "macros.h"
 #include "model-fixture.h"
+#include "pending.h"
 #include "store-internal.h"
 
 static Fixture f;
@@ -887,6 +888,84 @@ START_TEST(slow_walks) {
 }
 END_TEST
 
+START_TEST(channels_of_one_name) {
+        static const uint8_t one[CHANNEL_SECRET_SIZE] = {1}, two[CHANNEL_SECRET_SIZE] = {2};
+        size_t n;
+
+        ck_assert_int_eq(identity_set_slot(f.identity, 3, "x", one, CHANNEL_PRIVATE), 0);
+        ck_assert_int_eq(identity_set_slot(f.identity, 2, "x", two, CHANNEL_PRIVATE), 0);
+        ck_assert_int_eq(identity_find_channel_name(f.identity, "x", &n)->slot, 2);
+        ck_assert_uint_eq(n, 2);
+        ck_assert_ptr_nonnull(identity_find_channel_name(f.identity, "x", NULL));
+        ck_assert_int_eq(identity_set_slot(f.identity, 2, "x", two, (ChannelKind) -1), -EINVAL);
+        ck_assert_int_eq(identity_set_slot(f.identity, 2, "x", two, _CHANNEL_KIND_MAX), -EINVAL);
+        ck_assert_int_eq(identity_set_slot(f.identity, 2, NULL, two, CHANNEL_PUBLIC), 0);
+        ck_assert_int_eq(identity_set_slot(f.identity, 2, NULL, two, CHANNEL_PUBLIC), 0);
+        ck_assert_str_eq(identity_get_slot(f.identity, 2)->name, "");
+        ck_assert_int_eq(identity_set_slot(f.identity, 2, NULL, two, CHANNEL_PRIVATE), 0);
+        ck_assert_int_eq(identity_get_slot(f.identity, 2)->kind, CHANNEL_PRIVATE);
+        /* a secret of zeroes with a name is a channel, without one it is an empty slot */
+        ck_assert_int_eq(identity_set_slot(f.identity, 3, "zero", (uint8_t[CHANNEL_SECRET_SIZE]){},
+                                           CHANNEL_PRIVATE),
+                         0);
+        ck_assert_str_eq(identity_get_slot(f.identity, 3)->name, "zero");
+        ck_assert_int_eq(identity_set_slot(f.identity, 3, NULL, (uint8_t[CHANNEL_SECRET_SIZE]){},
+                                           CHANNEL_PRIVATE),
+                         0);
+        ck_assert_ptr_null(identity_get_slot(f.identity, 3));
+        assert_durable();
+}
+END_TEST
+
+/* What changes nothing is not told, and what asks for too much gets what there is. */
+START_TEST(small_updates) {
+        const PublicKey ann = key_of(1, 1);
+        const uint64_t id = receive_text(&f, &ann, "hi", 7);
+        static const uint8_t ack[4] = {9, 9, 9, 9};
+        MessageUpdate update = {.set = MESSAGE_CHANGED_READ};
+        uint64_t found = 99;
+
+        (void) g_string_truncate(f.log, 0);
+        ck_assert_int_eq(identity_update_message(f.identity, id, &update), 0);
+        assert_told(&f, "");
+        /* the time of another's message is none of ours */
+        update = (MessageUpdate){.set = MESSAGE_CHANGED_SENDER_TIMESTAMP, .sender_timestamp = 5000};
+        ck_assert_int_eq(identity_update_message(f.identity, id, &update), 0);
+        ck_assert_uint_eq(identity_last_timestamp(f.identity), 0);
+        update = (MessageUpdate){.add_attempt = true, .expected_ack = {9, 9, 9, 9}};
+        ck_assert_int_eq(identity_update_message(f.identity, id, &update), 0);
+        ck_assert_uint_eq(identity_find_ack(f.identity, ack), id);
+        ck_assert_int_eq(identity_nth_newest(f.identity, UINT64_MAX, &found), 0);
+        ck_assert_uint_eq(found, 0);
+}
+END_TEST
+
+static void count_left(Pending *pending, const Contact *contact, void *userdata) {
+        (*(unsigned *) userdata)++;
+}
+
+START_TEST(pending_order) {
+        static const PendingObserver deaf, half = {.left = count_left};
+        g_autoptr(Contact) a = contact_of(1, "a"), b = contact_of(2, "b");
+        g_autoptr(Pending) pending = NULL;
+        g_autoptr(GPtrArray) list = NULL;
+        unsigned left = 0;
+
+        ck_assert_int_eq(pending_load(f.store, &own_key, &pending), 0);
+        pending_set_observer(pending, &deaf, NULL);
+        pending_put(pending, b);
+        pending_put(pending, a);
+        list = pending_list(pending);
+        ck_assert_str_eq(((Contact *) list->pdata[0])->name, "a"); /* heard at the same time: by key */
+        ck_assert(pending_remove(pending, &a->key));
+        pending_set_observer(pending, &half, &left);
+        pending_put(pending, a);
+        ck_assert(pending_remove(pending, &a->key));
+        ck_assert(!pending_remove(pending, &a->key));
+        ck_assert_uint_eq(left, 1);
+}
+END_TEST
+
 START_TEST(everything_survives) {
         g_autoptr(Message) message = message_new();
         g_autoptr(Message) stored = NULL;
@@ -965,6 +1044,9 @@ int main(void) {
         tcase_add_test(tc, updates);
         tcase_add_test(tc, lists);
         tcase_add_test(tc, slow_walks);
+        tcase_add_test(tc, channels_of_one_name);
+        tcase_add_test(tc, small_updates);
+        tcase_add_test(tc, pending_order);
         tcase_add_test(tc, everything_survives);
         suite_add_tcase(suite, tc);
         return fixture_run(suite);

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "macros.h"
 #include "model-fixture.h"
+#include "pending.h"
 #include "store-internal.h"
 
 static Fixture f;
@@ -669,6 +670,7 @@ START_TEST(foreign_files) {
                         "DROP TABLE message",
                         "DELETE FROM meta",
                         "UPDATE meta SET value = 'xyz'",
+                        "UPDATE meta SET value = '0123456789abcdef0123456789abcdeg' WHERE name = 'history'",
                         "PRAGMA user_version = -1",
                         "PRAGMA user_version = 2", /* and not the tables of that */
                         "PRAGMA user_version = 5",
@@ -693,6 +695,75 @@ START_TEST(foreign_files) {
                 ck_assert_uint_eq(fixture_count_damaged(&f), ELEMENTSOF(statements) + i);
                 receive_text(&f, &own_key, "x", 1);
         }
+}
+END_TEST
+
+/* Rows that no version of ours writes. */
+START_TEST(rows_without_what_names_them) {
+        static const char *const statements[] = {
+                        "UPDATE contact SET key = x'01'",
+                        "UPDATE channel SET secret = x'01'",
+        };
+        static const uint8_t secret[CHANNEL_SECRET_SIZE] = {1};
+        g_autoptr(Contact) ann = contact_of(1, "Ann");
+        g_autoptr(Pending) pending = NULL;
+
+        for (unsigned i = 0; i < ELEMENTSOF(statements); i++) {
+                ck_assert_int_eq(identity_put_contact(f.identity, ann), 0);
+                ck_assert_int_eq(identity_set_slot(f.identity, 1, "x", secret, CHANNEL_PRIVATE), 0);
+                fixture_close(&f);
+                (void) fixture_sql(&f, statements[i]);
+                fixture_open(&f);
+                ck_assert_uint_eq(fixture_count_damaged(&f), i + 1);
+                ck_assert_ptr_null(identity_get_contact(f.identity, &ann->key));
+        }
+
+        ck_assert_int_eq(pending_load(f.store, &own_key, &pending), 0);
+        pending_put(pending, ann);
+        ck_assert_int_eq(pending_flush(pending), 0);
+        pending = pending_free(pending);
+        (void) fixture_sql(&f, "UPDATE pending SET key = x'01'");
+        ck_assert_int_eq(pending_load(f.store, &own_key, &pending), -EUCLEAN);
+        ck_assert_ptr_null(pending);
+        ck_assert_uint_eq(fixture_count_damaged(&f), 3);
+        ck_assert_int_eq(pending_load(f.store, &own_key, &pending), 0);
+}
+END_TEST
+
+START_TEST(rows_with_numbers_of_a_newer_version) {
+        static const uint8_t secret[CHANNEL_SECRET_SIZE] = {1};
+        g_autoptr(GString) seen = g_string_new(NULL);
+        g_autoptr(Message) message = NULL;
+        PublicKey key;
+        uint64_t id;
+
+        ck_assert_int_eq(identity_set_slot(f.identity, 1, "x", secret, CHANNEL_PUBLIC), 0);
+        id = receive_text(&f, &own_key, "hello", 1);
+        ck_assert_int_eq(store_set_slot(f.store, "a", &own_key), 0);
+        (void) fixture_sql(&f, "UPDATE channel SET kind = 99");
+        (void) fixture_sql(&f, "UPDATE message SET kind = 99, state = 99");
+        (void) fixture_sql(&f, "INSERT INTO channel_slot SELECT id, 999, 1 FROM identity");
+        (void) fixture_sql(&f, "INSERT INTO channel_slot SELECT id, 2, 12345 FROM identity");
+        (void) fixture_sql(&f, "UPDATE radio SET key = x'01'");
+        fixture_reopen(&f);
+
+        ck_assert_int_eq(identity_get_slot(f.identity, 1)->kind, CHANNEL_PRIVATE);
+        ck_assert_ptr_null(identity_get_slot(f.identity, 2));
+        message = identity_get_message(f.identity, id);
+        ck_assert_int_eq(message->kind, MESSAGE_RAW);
+        ck_assert_int_eq(message->state, MESSAGE_FAILED);
+        ck_assert_int_eq(store_get_slot(f.store, "a", &key), -ENOENT);
+        ck_assert_int_eq(store_list_slots(f.store, take_slot, seen), 0);
+        ck_assert_str_eq(seen->str, "");
+
+        (void) fixture_sql(&f, "UPDATE channel SET kind = -1");
+        (void) fixture_sql(&f, "UPDATE message SET kind = -1, state = -1");
+        fixture_reopen(&f);
+        ck_assert_int_eq(identity_get_slot(f.identity, 1)->kind, CHANNEL_PRIVATE);
+        (void) message_free(g_steal_pointer(&message));
+        message = identity_get_message(f.identity, id);
+        ck_assert_int_eq(message->kind, MESSAGE_RAW);
+        ck_assert_int_eq(message->state, MESSAGE_FAILED);
 }
 END_TEST
 
@@ -733,6 +804,8 @@ int main(void) {
         tcase_add_test(tc, last_row_is_looked_at);
         tcase_add_test(tc, damaged_file);
         tcase_add_test(tc, foreign_files);
+        tcase_add_test(tc, rows_without_what_names_them);
+        tcase_add_test(tc, rows_with_numbers_of_a_newer_version);
         tcase_add_test(tc, orphaned_log);
         suite_add_tcase(suite, tc);
         return fixture_run(suite);
