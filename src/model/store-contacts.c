@@ -53,6 +53,12 @@ int store_save_identity(Store *store, const IdentityRecord *record) {
         return query_run(&query);
 }
 
+/* SQLite sees nothing wrong with a row that makes no sense to us. */
+static int fail_row(Store *store, const char *what) {
+        store->damage_confirmed = true;
+        return store_fail_damaged(store, what);
+}
+
 /* Paths are stored without the zeroes at their end. */
 static size_t path_stored_size(const uint8_t path[CONTACT_PATH_MAX]) {
         size_t size = CONTACT_PATH_MAX;
@@ -109,7 +115,7 @@ int store_load_contacts(Store *store, int64_t identity, store_contact_t take, vo
                 Contact *contact = contact_from_row(&query);
 
                 if (!contact)
-                        return store_fail_damaged(store, "a contact has no key");
+                        return fail_row(store, "a contact has no key");
                 take(contact, userdata);
         }
 
@@ -181,7 +187,7 @@ int store_load_channels(Store *store, int64_t identity, store_channel_t take, vo
                 Channel *channel;
 
                 if (!query_blob(&query, 1, secret, sizeof(secret)))
-                        return store_fail_damaged(store, "a channel has no secret");
+                        return fail_row(store, "a channel has no secret");
 
                 channel = channel_new(secret);
                 explicit_bzero(secret, sizeof(secret));
@@ -313,7 +319,7 @@ int store_load_pending(Store *store, int64_t identity, store_contact_t take, voi
                 PublicKey key;
 
                 if (!query_blob(&query, 0, key.bytes, PUBLIC_KEY_SIZE))
-                        return store_fail_damaged(store, "a pending advert has no key");
+                        return fail_row(store, "a pending advert has no key");
 
                 contact = contact_new(&key);
                 contact->type = (uint8_t) query_int(&query, 1);

@@ -97,6 +97,7 @@ static int set_aside(Store *store) {
         g_autofree char *name = NULL;
         int r;
 
+        store->damaged = store->damage_confirmed = true; /* until all of this is done */
         (void) store_check_stop(store);
         close_database(store, true); /* nothing is written to it any more, for whoever wants to repair it */
 

@@ -5,9 +5,11 @@
 
 #include "model-fixture.h"
 
+/* Returns 0, or a negative errno: -ENOENT where a message that cannot be read is none. What was refused can
+ * be asked for again. */
 typedef struct DayStep {
         const char *name;
-        int (*run)(Fixture *f); /* 0 or a negative errno; what was refused can be asked for again */
+        int (*run)(Fixture *f);
 } DayStep;
 
 extern const DayStep day_steps[]; /* in this order; the last one has no function */

@@ -51,7 +51,7 @@ static unsigned fail_step(const DayStep *step, FaultyCall call) {
                         return nth - 1;
                 }
 
-                ck_assert_msg(r == -EIO, "%s: call %u fails with %i", step->name, nth, r);
+                ck_assert_msg(r == -EIO || r == -ENOENT, "%s: call %u fails with %i", step->name, nth, r);
                 after = fixture_dump(f.identity);
                 if (step->run != day_flush)
                         day_assert_same(before, after);
@@ -100,8 +100,6 @@ START_TEST(results_are_typed) {
                         {SQLITE_NOTADB, -EUCLEAN},
                         {SQLITE_IOERR_CORRUPTFS, -EUCLEAN},
         };
-        unsigned damaged = 0;
-
         for (size_t i = 0; i < ELEMENTSOF(results); i++) {
                 g_autoptr(Contact) ann = contact_of((uint8_t) i, "Ann");
 
@@ -111,8 +109,7 @@ START_TEST(results_are_typed) {
                 ck_assert(faulty_calls_disarm());
                 faulty_calls_set_system_error(0);
                 ck_assert_ptr_null(identity_get_contact(f.identity, &ann->key));
-                damaged += results[i].error == -EUCLEAN;
-                ck_assert_uint_eq(fixture_count_damaged(&f), damaged);
+                ck_assert_uint_eq(fixture_count_damaged(&f), 0); /* the file is fine */
                 ck_assert_int_eq(identity_put_contact(f.identity, ann), 0);
         }
 }
@@ -290,7 +287,8 @@ START_TEST(store_away) {
                         if (!faulty_calls_disarm()) /* what is known already is not written */
                                 ck_assert_int_eq(r, 0);
                         else
-                                ck_assert_msg(r < 0 && (i > 0 || r == -EIO), "%s says %i", step->name, r);
+                                ck_assert_msg(r == -EIO || r == -EROFS || r == -ENOENT, "%s says %i",
+                                              step->name, r);
                 }
 
         message_filter_init(&filter);
