@@ -426,15 +426,25 @@ uint64_t identity_find_ack(Identity *identity, const uint8_t ack[4]) {
         return id;
 }
 
-Message *identity_get_message(Identity *identity, uint64_t id) {
-        g_autoptr(Message) message = NULL;
+int identity_read_message(Identity *identity, uint64_t id, Message **ret) {
+        Message *message;
+        int r;
 
-        if (identity_ready(identity) < 0 ||
-            store_get_message(identity->store, identity->record.row, id, &message) <= 0)
-                return NULL;
+        r = identity_ready(identity);
+        if (r >= 0)
+                r = store_get_message(identity->store, identity->record.row, id, &message);
+        if (r <= 0)
+                return r < 0 ? r : -ENOENT;
 
         complete_message(identity, message);
-        return g_steal_pointer(&message);
+        *ret = message;
+        return 0;
+}
+
+Message *identity_get_message(Identity *identity, uint64_t id) {
+        Message *message;
+
+        return identity_read_message(identity, id, &message) >= 0 ? message : NULL;
 }
 
 int identity_nth_newest(Identity *identity, uint64_t n, uint64_t *ret) {

@@ -157,6 +157,8 @@ uint32_t identity_last_timestamp(const Identity *identity);
 /* NULL when unknown, of another identity, or deleted; the caller's. A message that came from a prefix only
  * has its peer key here as soon as exactly one contact begins with it. */
 Message *identity_get_message(Identity *identity, uint64_t id);
+/* The same for whom it matters why: 0, -ENOENT, or what the store says. */
+int identity_read_message(Identity *identity, uint64_t id, Message **ret);
 
 typedef struct MessageFilter {
         const PublicKey *peer; /* NULL: any */

@@ -10,8 +10,6 @@
  * 7.4.3; with one more it forgets the oldest. */
 #define UNCONFIRMED_MAX 8
 
-#define STORE_WAIT_USEC (10 * USEC_PER_SEC) /* the store could not take a step */
-
 /* One message of ours without a final state. The store has the truth; this is
  * what the next step needs. */
 typedef struct Outgoing {
@@ -40,6 +38,7 @@ struct Delivery {
         uint8_t calling_ack[4];
         uint64_t tries[UNCONFIRMED_MAX]; /* messages of the last tries, as the radio remembers them */
         size_t next_try;
+        uint64_t reload_usec;  /* boot time of a new look for messages that could not be read; 0: none */
         GHashTable *displaced; /* PublicKey: the path that a person set is not in the radio */
         bool restoring;
         sd_event_source *timer;

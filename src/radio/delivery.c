@@ -105,6 +105,64 @@ static void delivery_restore_paths(Delivery *d) {
         }
 }
 
+/* -- what waits ---------------------------------------------------------------- */
+
+static Outgoing *delivery_push(Delivery *d, const Message *m) {
+        Outgoing *o = g_new0(Outgoing, 1);
+
+        o->id = m->id;
+        o->to_channel = m->channel != 0;
+        o->peer = m->peer;
+        o->state = m->state;
+        o->attempts = m->attempts;
+        o->expires_usec = m->expires_usec;
+        o->uncertain = o->to_channel && o->state == MESSAGE_SENDING;
+        g_queue_push_tail(&d->queue, o);
+        return o;
+}
+
+/* What cannot be read now is looked for again. */
+static int delivery_read(Delivery *d, uint64_t id, Outgoing **ret) {
+        g_autoptr(Message) m = NULL;
+        int r;
+
+        r = identity_read_message(delivery_identity(d), id, &m);
+        if (r >= 0)
+                *ret = delivery_push(d, m);
+        else if (r != -ENOENT)
+                d->reload_usec = clock_boottime_usec() + radio_timing.store_retry_usec;
+        return r;
+}
+
+static void delivery_read_all(Delivery *d) {
+        g_autoptr(GArray) ids = NULL;
+        int r;
+
+        d->reload_usec = 0;
+        r = identity_open_messages(delivery_identity(d), &ids);
+        if (r < 0) {
+                radio_log(d->radio, LOG_ERR, r,
+                          "cannot read the messages that wait to be sent, trying again");
+                d->reload_usec = clock_boottime_usec() + radio_timing.store_retry_usec;
+                return;
+        }
+
+        for (guint i = 0; i < ids->len; i++) {
+                const uint64_t id = g_array_index(ids, uint64_t, i);
+                Outgoing *o;
+
+                if (delivery_find(d, id))
+                        continue;
+                r = delivery_read(d, id, &o);
+                if (r < 0 && r != -ENOENT)
+                        return; /* the later ones with it, so that they keep their order */
+                if (r >= 0 && o->to_channel && o->state == MESSAGE_SENDING)
+                        outgoing_end_channel(d, o);
+        }
+}
+
+/* -- steps ------------------------------------------------------------------------- */
+
 /* Every message that is due takes its next step, the oldest first, one command
  * at a time; the timer is set for the next one. */
 static void delivery_run(Delivery *d) {
@@ -112,6 +170,10 @@ static void delivery_run(Delivery *d) {
         uint64_t next = UINT64_MAX, now = clock_boottime_usec(), wall = clock_realtime_usec();
         GList *l, *after;
 
+        if (d->reload_usec > 0 && d->reload_usec <= now)
+                delivery_read_all(d);
+        if (d->reload_usec > 0)
+                next = d->reload_usec;
         /* Before, since a first try waits for it; behind, since the last one may be over by then. */
         delivery_restore_paths(d);
         for (l = d->queue.head; l; l = after) {
@@ -168,20 +230,6 @@ bool delivery_is_finished(Delivery *d) {
 }
 
 /* -- from outside ------------------------------------------------------------------ */
-
-static Outgoing *delivery_push(Delivery *d, const Message *m) {
-        Outgoing *o = g_new0(Outgoing, 1);
-
-        o->id = m->id;
-        o->to_channel = m->channel != 0;
-        o->peer = m->peer;
-        o->state = m->state;
-        o->attempts = m->attempts;
-        o->expires_usec = m->expires_usec;
-        o->uncertain = o->to_channel && o->state == MESSAGE_SENDING;
-        g_queue_push_tail(&d->queue, o);
-        return o;
-}
 
 void delivery_confirmed(Delivery *d, const uint8_t ack[4], uint32_t round_trip_ms) {
         g_autoptr(Message) m = NULL;
@@ -240,11 +288,9 @@ unsigned delivery_count(Delivery *d, uint32_t uid) {
 }
 
 void delivery_add(Delivery *d, uint64_t id, uint32_t uid) {
-        g_autoptr(Message) m = identity_get_message(delivery_identity(d), id);
+        Outgoing *o = NULL;
 
-        if (m && !delivery_find(d, id)) {
-                Outgoing *o = delivery_push(d, m);
-
+        if (!delivery_find(d, id) && delivery_read(d, id, &o) >= 0) {
                 o->has_uid = true;
                 o->uid = uid;
         }
@@ -267,30 +313,10 @@ OutcomeCode delivery_cancel(Delivery *d, uint64_t id, Outcome *ret) {
 }
 
 void delivery_load(Delivery *d) {
-        g_autoptr(GArray) ids = NULL;
         GHashTableIter iter;
         Contact *contact;
-        int r;
 
-        r = identity_open_messages(delivery_identity(d), &ids);
-        if (r < 0) {
-                radio_log(d->radio, LOG_ERR, r, "cannot read the messages that wait to be sent");
-                return;
-        }
-
-        for (guint i = 0; i < ids->len; i++) {
-                uint64_t id = g_array_index(ids, uint64_t, i);
-                g_autoptr(Message) m = identity_get_message(delivery_identity(d), id);
-
-                Outgoing *o;
-
-                if (!m)
-                        continue;
-                o = delivery_push(d, m);
-                if (o->to_channel && o->state == MESSAGE_SENDING)
-                        outgoing_end_channel(d, o);
-        }
-
+        delivery_read_all(d);
         g_hash_table_iter_init(&iter, identity_contacts(delivery_identity(d)));
         while (g_hash_table_iter_next(&iter, NULL, (void **) &contact))
                 if (contact->path_displaced)
@@ -302,6 +328,7 @@ void delivery_unload(Delivery *d) {
         g_queue_clear_full(&d->queue, g_free);
         g_hash_table_remove_all(d->displaced);
         memset(d->tries, 0, sizeof(d->tries));
+        d->reload_usec = 0;
         d->calling = 0;
         (void) sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
 }

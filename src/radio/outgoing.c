@@ -44,7 +44,7 @@ int outgoing_enter_state(Delivery *d, Outgoing *o, MessageState state, MessageUp
                 outgoing_log(d, o, LOG_ERR, r,
                              "cannot store that message %" PRIu64 " is %s, trying again later", o->id,
                              message_state_to_string(state));
-                o->due_usec = clock_boottime_usec() + STORE_WAIT_USEC;
+                o->due_usec = clock_boottime_usec() + radio_timing.store_retry_usec;
                 return r;
         }
 
@@ -315,13 +315,12 @@ static void outgoing_reset_path(Delivery *d, Outgoing *o) {
 
         r = delivery_put_path(d, &o->peer, 0);
         if (r < 0) {
-                o->due_usec = clock_boottime_usec() + STORE_WAIT_USEC;
+                o->due_usec = clock_boottime_usec() + radio_timing.store_retry_usec;
                 return;
         }
 
-        o->path_reset = true;
         (void) command_reset_path(&command, &o->peer);
-        (void) delivery_call(d, o, &command, reset_path_reply);
+        o->path_reset = delivery_call(d, o, &command, reset_path_reply);
 }
 
 static void outgoing_transmit_direct(Delivery *d, Outgoing *o, const Message *m) {
@@ -384,10 +383,14 @@ static void outgoing_transmit_direct(Delivery *d, Outgoing *o, const Message *m)
 }
 
 static void outgoing_transmit(Delivery *d, Outgoing *o) {
-        g_autoptr(Message) m = identity_get_message(delivery_identity(d), o->id);
+        g_autoptr(Message) m = NULL;
+        int r;
 
-        if (!m)
+        r = identity_read_message(delivery_identity(d), o->id, &m);
+        if (r == -ENOENT)
                 delivery_forget(d, o);
+        else if (r < 0) /* logged already */
+                o->due_usec = clock_boottime_usec() + radio_timing.store_retry_usec;
         else if (o->to_channel)
                 outgoing_transmit_channel(d, o, m);
         else

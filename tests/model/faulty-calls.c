@@ -13,7 +13,7 @@ static FaultyCall armed;
 static unsigned countdown;
 static int armed_error;
 static int system_error;
-static bool fired;
+static bool fired, paused;
 
 void faulty_calls_arm_with(FaultyCall call, unsigned nth, int error) {
         armed = call;
@@ -30,6 +30,10 @@ void faulty_calls_set_system_error(int error) {
         system_error = error;
 }
 
+void faulty_calls_pause(bool pause) {
+        paused = pause;
+}
+
 bool faulty_calls_fired(void) {
         return fired;
 }
@@ -40,7 +44,7 @@ bool faulty_calls_disarm(void) {
 }
 
 static bool fails(FaultyCall call) {
-        if (call != armed || countdown == 0 || --countdown > 0)
+        if (call != armed || countdown == 0 || paused || --countdown > 0)
                 return false;
 
         fired = true;

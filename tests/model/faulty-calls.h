@@ -36,6 +36,8 @@ void faulty_calls_arm_with(FaultyCall call, unsigned nth, int error);
 void faulty_calls_arm(FaultyCall call, unsigned nth);
 /* What SQLite takes for the reason from now on. 0: what it is. */
 void faulty_calls_set_system_error(int error);
+/* Meanwhile nothing fails, and nothing is counted. */
+void faulty_calls_pause(bool pause);
 /* Whether a call has failed since. */
 bool faulty_calls_fired(void);
 /* The same, and nothing fails any more. */
