@@ -289,9 +289,9 @@ static void export_key_done(Radio *radio, const Outcome *outcome, Slice bytes, v
         answer_bytes(outcome, bytes, userdata, true);
 }
 
-static int method_sign(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        BusRadio *self = userdata;
-        BusCaller *caller;
+/* As bus_answer_later(), for a method that takes bytes, which live as long as the call. */
+static int begin_with_bytes(BusRadio *self, sd_bus_message *call, Slice *ret, BusCaller **ret_caller,
+                            sd_bus_error *error) {
         const void *data;
         size_t size;
         int r;
@@ -299,12 +299,21 @@ static int method_sign(sd_bus_message *call, void *userdata, sd_bus_error *error
         r = sd_bus_message_read_array(call, 'y', &data, &size);
         if (r < 0)
                 return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
 
-        radio_sign(self->radio, (Slice){data, size}, sign_done, caller);
-        return 1;
+        *ret = (Slice){data, size};
+        return bus_answer_later(self->bus, call, ret_caller, error);
+}
+
+static int method_sign(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        BusRadio *self = userdata;
+        BusCaller *caller;
+        Slice data;
+        int r;
+
+        r = begin_with_bytes(self, call, &data, &caller, error);
+        if (r > 0)
+                radio_sign(self->radio, data, sign_done, caller);
+        return r < 0 ? r : 1;
 }
 
 static int method_export_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -321,19 +330,13 @@ static int method_export_key(sd_bus_message *call, void *userdata, sd_bus_error 
 static int method_import_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         BusRadio *self = userdata;
         BusCaller *caller;
-        const void *key;
-        size_t size;
+        Slice key;
         int r;
 
-        r = sd_bus_message_read_array(call, 'y', &key, &size);
-        if (r < 0)
-                return bus_error_arguments(error, r);
-        r = bus_answer_later(self->bus, call, &caller, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        radio_import_key(self->radio, (Slice){key, size}, bus_answer, caller);
-        return 1;
+        r = begin_with_bytes(self, call, &key, &caller, error);
+        if (r > 0)
+                radio_import_key(self->radio, key, bus_answer, caller);
+        return r < 0 ? r : 1;
 }
 
 const sd_bus_vtable bus_radio_tools_vtable[] = {
