@@ -322,10 +322,19 @@ static int verb_link(Control *c) {
 }
 
 static int verb_drop_after(Control *c) {
-        int64_t frames = get_number(c, "frames", -1);
+        static const char *const names[_SIM_FAULT_MAX] = {"drop", "stall", "reboot", "garbage"};
+        int64_t frames = get_number(c, "frames", -1), bytes = get_number(c, "bytes", -1);
+        const char *action = get_text(c, "action") ?: "drop";
 
-        c->sim->drop_after = frames > 0 ? frames : -1;
-        return 0;
+        for (int i = 0; i < _SIM_FAULT_MAX; i++)
+                if (g_str_equal(action, names[i])) {
+                        c->sim->drop_after = frames > 0 ? frames : -1;
+                        c->sim->drop_bytes = bytes >= 0 ? (size_t) bytes : SIZE_MAX;
+                        c->sim->drop_how = (SimFault) i;
+                        return 0;
+                }
+
+        return refuse(c, "action is drop, stall, reboot or garbage");
 }
 
 static int verb_mute(Control *c) {

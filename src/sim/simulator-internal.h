@@ -12,6 +12,15 @@ typedef struct OutFrame {
         size_t size;
 } OutFrame;
 
+/* What a frame may end in. */
+typedef enum SimFault {
+        SIM_FAULT_DROP,
+        SIM_FAULT_STALL,
+        SIM_FAULT_REBOOT,
+        SIM_FAULT_GARBAGE, /* before the next frame */
+        _SIM_FAULT_MAX,
+} SimFault;
+
 struct Simulator {
         sd_event *event;
         sd_event_source *timer, *delay_timer, *restart_timer;
@@ -34,9 +43,12 @@ struct Simulator {
         bool muted[256], mute_executes, mute_reply;
         bool restarting;
         int64_t drop_after; /* frames; -1: never */
-        uint32_t delay;     /* ms for each frame */
-        uint32_t pause;     /* ms between frames that the radio makes by itself */
-        bool frames;        /* the line carries frames, not bytes */
+        size_t drop_bytes;  /* of the last of these, with its header, that still go; SIZE_MAX: all */
+        SimFault drop_how;
+        bool reboot_due;
+        uint32_t delay; /* ms for each frame */
+        uint32_t pause; /* ms between frames that the radio makes by itself */
+        bool frames;    /* the line carries frames, not bytes */
         bool delaying;
 
         GQueue in_flight;     /* OutFrame: messages and acknowledgements that the kernel has not taken */

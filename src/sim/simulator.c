@@ -95,12 +95,42 @@ static int on_delay_over(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
+/* drop-after has come to its frame, of which these are the bytes. */
+static void strike(Simulator *sim, const uint8_t *data, size_t size) {
+        static const uint8_t garbage[] = "no frame at all";
+        size_t part = sim->drop_how == SIM_FAULT_GARBAGE ? size : MIN(sim->drop_bytes, size);
+
+        /* A line of frames carries a whole one or none. */
+        if (sim->frames && part < size)
+                part = 0;
+        sim->drop_after = -1;
+        if (part > 0)
+                sim_link_write(sim->link, data, part);
+        switch (sim->drop_how) {
+        case SIM_FAULT_STALL:
+                sim_link_stall(sim->link, true);
+                if (part < size)
+                        sim_link_write(sim->link, data + part, size - part);
+                break;
+        case SIM_FAULT_REBOOT:
+                /* Not under the engine's hands; but nothing goes out any more. */
+                sim->restarting = sim->reboot_due = true;
+                break;
+        case SIM_FAULT_GARBAGE:
+                sim_link_write(sim->link, garbage, sizeof(garbage) - 1);
+                break;
+        default:
+                sim_link_drop(sim->link);
+        }
+}
+
 static void emit(void *userdata, const uint8_t *frame, size_t size) {
         Simulator *sim = userdata;
         uint8_t data[STREAM_HEADER_SIZE + FRAME_SIZE_MAX] = {STREAM_MARKER_RADIO, (uint8_t) size,
                                                              (uint8_t) (size >> 8)};
         size_t header = sim->frames ? 0 : STREAM_HEADER_SIZE;
         uint32_t delay = MAX(sim->delay, sim->pause);
+        bool strikes, whole;
         OutFrame *out;
 
         if (sim->restarting || !sim->link || !sim_link_has_client(sim->link))
@@ -108,7 +138,10 @@ static void emit(void *userdata, const uint8_t *frame, size_t size) {
 
         show(sim, "<", frame_code_to_string(frame[0]) ?: "?", frame, size);
         memcpy(data + STREAM_HEADER_SIZE, frame, size);
-        if (simulator_is_message(frame[0]) || frame[0] == PUSH_SEND_CONFIRMED) {
+        strikes = sim->drop_after > 0 && --sim->drop_after == 0;
+        whole = !strikes || sim->drop_bytes >= header + size || sim->drop_how == SIM_FAULT_STALL ||
+                sim->drop_how == SIM_FAULT_GARBAGE;
+        if (whole && (simulator_is_message(frame[0]) || frame[0] == PUSH_SEND_CONFIRMED)) {
                 out = g_new0(OutFrame, 1);
                 out->size = size;
                 memcpy(out->data, frame, size);
@@ -116,12 +149,11 @@ static void emit(void *userdata, const uint8_t *frame, size_t size) {
                 g_queue_push_tail(&sim->in_flight, out);
         }
 
-        sim_link_write(sim->link, data + STREAM_HEADER_SIZE - header, header + size);
         sim->frames_sent++;
-        if (sim->drop_after > 0 && --sim->drop_after == 0) {
-                sim->drop_after = -1;
-                sim_link_drop(sim->link);
-        }
+        if (strikes)
+                strike(sim, data + STREAM_HEADER_SIZE - header, header + size);
+        else
+                sim_link_write(sim->link, data + STREAM_HEADER_SIZE - header, header + size);
         if (delay > 0) {
                 sim->delaying = true;
                 (void) sd_event_source_disable_unref(sim->delay_timer);
@@ -295,6 +327,10 @@ void simulator_run(Simulator *sim) {
         } while (MIN(engine_next_time(sim->engine), mesh_next_time(sim->mesh)) <= now);
         sim->in_pump = false;
 
+        if (sim->reboot_due) {
+                sim->reboot_due = false;
+                simulator_reboot(sim);
+        }
         if (sim->restarting) {
                 sim_link_refuse(sim->link, true);
                 sim_link_drop(sim->link);
