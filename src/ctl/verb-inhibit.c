@@ -58,8 +58,24 @@ static ExitCode take(const CtlOptions *options, const char *why, Inhibition *i) 
 
 /* -- holding ------------------------------------------------------------------ */
 
+static void print_port(const CtlOptions *options, const Inhibition *i) {
+        g_autoptr(JsonObject) object = NULL;
+
+        if (options->json) {
+                object = json_object_new();
+                json_object_set_string_member(object, "Transport", i->transport);
+                json_object_set_string_member(object, "Address", i->address);
+                json_print_line(g_steal_pointer(&object));
+                return;
+        }
+        puts(i->address);
+        (void) fflush(stdout);
+        if (isatty(STDERR_FILENO))
+                ctl_note("the radio is free for other programs; Ctrl-C gives it back to meshcored");
+}
+
 /* Until a signal, or until the daemon ends, with which the radio is free for the next one. */
-static ExitCode hold(const Inhibition *i) {
+static ExitCode hold(const CtlOptions *options, const Inhibition *i) {
         _cleanup_close_ int signal_fd = -EBADF;
         sigset_t set;
 
@@ -72,6 +88,8 @@ static ExitCode hold(const Inhibition *i) {
         if (signal_fd < 0)
                 return ctl_fail(EXIT_CODE_FAILED, "cannot wait: %s", g_strerror(errno));
 
+        /* Who has read it may send the signal at once. */
+        print_port(options, i);
         for (;;) {
                 struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = i->fd}};
 
@@ -105,22 +123,6 @@ static ExitCode run_command(const Inhibition *i, char **command) {
         return (ExitCode) program_status(status);
 }
 
-static void print_port(const CtlOptions *options, const Inhibition *i) {
-        g_autoptr(JsonObject) object = NULL;
-
-        if (options->json) {
-                object = json_object_new();
-                json_object_set_string_member(object, "Transport", i->transport);
-                json_object_set_string_member(object, "Address", i->address);
-                json_print_line(g_steal_pointer(&object));
-                return;
-        }
-        puts(i->address);
-        (void) fflush(stdout);
-        if (isatty(STDERR_FILENO))
-                ctl_note("the radio is free for other programs; Ctrl-C gives it back to meshcored");
-}
-
 static ExitCode run_inhibit(const CtlOptions *options, const Args *args) {
         g_auto(Inhibition) inhibition = {.fd = -1};
         g_autofree char **command = g_new0(char *, args_count(args));
@@ -136,10 +138,8 @@ static ExitCode run_inhibit(const CtlOptions *options, const Args *args) {
         if (code != EXIT_CODE_OK)
                 return code;
 
-        if (args_count(args) == 1) {
-                print_port(options, &inhibition);
-                return hold(&inhibition);
-        }
+        if (args_count(args) == 1)
+                return hold(options, &inhibition);
         for (unsigned i = 1; i < args_count(args); i++) {
                 bool is_port = strcmp(args_word(args, i), "{}") == 0;
 

@@ -34,7 +34,7 @@ FAULTS = {
 class Disk:
     """A file system of a few megabytes for the state directory, that outlives the daemon."""
 
-    SCRIPT = 'mount -t tmpfs -o size=24m tmpfs "$0" && echo mounted && exec sleep infinity'
+    SCRIPT = 'mount -t tmpfs -o size=24m,mode=0700 tmpfs "$0" && echo mounted && exec sleep infinity'
 
     def __init__(self, bed):
         os.makedirs(bed.state_dir, exist_ok=True)

@@ -325,7 +325,7 @@ class Tests(Case):
         self.addCleanup(os.environ.pop, "STATE")
         daemon = self.bed.start_daemon(
             through=["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
-                     'mount -t tmpfs -o size=8m tmpfs "$STATE" && exec "$0" "$@"']
+                     'mount -t tmpfs -o size=8m,mode=0700 tmpfs "$STATE" && exec "$0" "$@"']
         )  # fmt: skip
         client.wait_for_state("ready")
         inside = f"/proc/{daemon.pid}/root{self.bed.state_dir}"
