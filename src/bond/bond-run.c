@@ -263,7 +263,7 @@ static void leave(Run *run) {
         run->link = link_close(run->link);
         if (path && bluez_is_leaving(run->bluez, path)) {
                 /* It must have heard from us first: its own part of the end is then done. */
-                bluez_settle(run->bluez);
+                bluez_sync(run->bluez);
                 d = bluez_device(run->bluez, path);
                 if (d && d->connected && d->paired && kernel_disconnect(d) >= 0)
                         print_verbose("ending the connection");

@@ -9,7 +9,7 @@
 
 #define OBJECTS_USEC    (10 * USEC_PER_SEC)
 #define LEAVE_USEC      (10 * USEC_PER_SEC)
-#define SETTLE_USEC     USEC_PER_SEC
+#define SYNC_USEC       USEC_PER_SEC
 #define DISCONNECT_USEC (3 * USEC_PER_SEC) /* bluetoothd takes 2 s */
 #define GONE_USEC       (5 * USEC_PER_SEC)
 
@@ -463,16 +463,21 @@ Bluez *bluez_ref(Bluez *bluez) {
         return bluez;
 }
 
-void bluez_settle(Bluez *bluez) {
+void bluez_sync(Bluez *bluez) {
         g_autoptr(sd_bus_message) ping = NULL;
+
+        if (bluez && bluez->ready &&
+            bluez_message(bluez, "/org/bluez", "org.freedesktop.DBus.Peer", "Ping", &ping) >= 0)
+                (void) sd_bus_call(bluez->bus, ping, SYNC_USEC, NULL, NULL);
+}
+
+void bluez_settle(Bluez *bluez) {
         GHashTableIter iter;
         Leaving *leaving;
 
+        bluez_sync(bluez);
         if (!bluez || !bluez->ready)
                 return;
-
-        if (bluez_message(bluez, "/org/bluez", "org.freedesktop.DBus.Peer", "Ping", &ping) >= 0)
-                (void) sd_bus_call(bluez->bus, ping, SETTLE_USEC, NULL, NULL);
 
         /* The loop is over, so nobody takes the answer to the first Disconnect. The one to a second comes at
          * the same time, and all of them run side by side. */

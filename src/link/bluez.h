@@ -62,6 +62,8 @@ typedef void (*bluez_changed_t)(Bluez *bluez, BluezChange what, const char *path
 int bluez_new(sd_event *event, const char *address, Bluez **ret);
 Bluez *bluez_ref(Bluez *bluez);
 Bluez *bluez_unref(Bluez *bluez);
+/* Waits until bluetoothd has seen all that it was told, for a second at most. NULL is allowed. */
+void bluez_sync(Bluez *bluez);
 /* At the end of a program, when its links are closed: waits until bluetoothd has seen that, which it must
  * before it learns that a client is gone (5.66 crashes when the end of the client's notifications comes after
  * that), and until connections that were ours have ended, for four seconds at most: whoever starts next would

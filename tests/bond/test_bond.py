@@ -506,6 +506,7 @@ class Defects(Case):
         result = self.tool("--check-only", ADDRESS)
         self.assertEqual((result.status, result.line("Reason")), (2, "timeout"), result)
         self.assertIn("The radio is connected but does not answer", result.err)
+        self.bluez.tell("heal", "AcquireNotify")
         self.bluez.tell("simulated")  # nobody answers
         result = self.tool("--check-only", ADDRESS)
         self.assertEqual((result.status, result.line("Reason")), (2, "timeout"), result)
