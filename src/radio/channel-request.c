@@ -94,8 +94,8 @@ static void settled(int r, void *userdata) {
 
         /* The radio has it, we could not write it down: only a new start brings both together. */
         request_fail_errno(&c->request, r);
-        radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
-                   "cannot store the channels: %s", g_strerror(-r));
+        radio_fail(radio, REASON_STORAGE_FULL, OUTCOME_STORAGE_FULL, "cannot store the channels: %s",
+                   g_strerror(-r));
 }
 
 static void slot_written(Request *request, const Frame *frame) {

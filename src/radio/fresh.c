@@ -204,8 +204,8 @@ static void slot_reply(Session *session, const SessionReply *reply, void *userda
         r = identity_set_slot(radio->identity, frame->channel_info.channel, name, frame->channel_info.secret,
                               translate_channel_kind(name, frame->channel_info.secret));
         if (r < 0)
-                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
-                           "cannot store the channels: %s", g_strerror(-r));
+                radio_fail(radio, REASON_STORAGE_FULL, OUTCOME_STORAGE_FULL, "cannot store the channels: %s",
+                           g_strerror(-r));
         else
                 radio_release_slot(radio);
 }

@@ -63,8 +63,8 @@ static int store_slot(Sync *sync, unsigned slot, const Frame *frame) {
         r = identity_set_slot(sync->radio->identity, slot, name, frame->channel_info.secret,
                               translate_channel_kind(name, frame->channel_info.secret));
         if (r < 0) {
-                radio_fail(sync->radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL,
-                           OUTCOME_STORAGE_FULL, "cannot store the channels: %s", g_strerror(-r));
+                radio_fail(sync->radio, REASON_STORAGE_FULL, OUTCOME_STORAGE_FULL,
+                           "cannot store the channels: %s", g_strerror(-r));
                 return r;
         }
 

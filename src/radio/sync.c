@@ -150,7 +150,7 @@ static void self_reply(Session *session, const SessionReply *reply, void *userda
 
         r = radio_load_identity(radio, key);
         if (r < 0) {
-                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_FAILED,
+                radio_fail(radio, REASON_STORAGE_FULL, OUTCOME_FAILED,
                            "cannot load what is stored of this radio: %s", g_strerror(-r));
                 return;
         }
@@ -342,8 +342,8 @@ static void contacts_reply(Session *session, const SessionReply *reply, void *us
 
         r = commit_dump(sync, complete, complete ? most_recent : 0);
         if (r < 0) {
-                radio_fail(radio, r == -ENOSPC ? REASON_STORAGE_FULL : REASON_PROTOCOL, OUTCOME_STORAGE_FULL,
-                           "cannot store the contacts: %s", g_strerror(-r));
+                radio_fail(radio, REASON_STORAGE_FULL, OUTCOME_STORAGE_FULL, "cannot store the contacts: %s",
+                           g_strerror(-r));
                 return;
         }
 

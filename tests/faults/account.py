@@ -75,6 +75,8 @@ class Account:
         for text, n in collections.Counter(r["Text"] for r in own).items():
             if n > 1:
                 doubled.append(text)
+        if self.fault.damage and self.notes["set aside"]:
+            return  # who asked again after the damage was sent again
         for record in own:
             tries = air[record["Text"]]
             if len({(t["to"], t["timestamp"]) for t in tries}) > 1:

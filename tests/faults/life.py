@@ -349,6 +349,8 @@ class Life(Account):
             elif self.typed is None and self.idle_rounds > 1:
                 self.typed = False
             if self.idle_rounds >= 8 or self.typed:
+                if not self.typed and "message in the fault" not in self.told.values():
+                    self.wrong.append(f"the fault is not told: {self.story()}")
                 self.rig.control.tell("off")
                 self.offline = True
         self.rig.control.tell(f"boottime {JUMP}")
