@@ -12,5 +12,9 @@
  * valid UTF-8. */
 char *terminal_escape(const char *text);
 
+/* JSON, in whose strings only the escapes are of the same meaning: \uHHHH. Newlines stay as they are: the
+ * generators of JSON escape those in strings. */
+char *terminal_escape_json(const char *json);
+
 /* Whether the character is one of those. */
 bool terminal_character_is_unsafe(uint32_t character);

@@ -83,13 +83,13 @@ static const char *adapter_name(const BluezAdapter *adapter) {
 }
 
 void print_radio(const BluezDevice *device, const BluezAdapter *adapter) {
-        g_autofree char *name = terminal_escape(device->name), *rssi = NULL;
+        g_autofree char *name = NULL, *rssi = NULL;
 
         if (json) {
                 JsonObject *radio = json_object_new();
 
                 json_object_set_string_member(radio, "Address", device->address);
-                json_object_set_string_member(radio, "Name", name);
+                json_object_set_string_member(radio, "Name", device->name);
                 json_object_set_string_member(radio, "Adapter", adapter_name(adapter));
                 json_object_set_boolean_member(radio, "Bonded", device->paired);
                 json_object_set_boolean_member(radio, "Trusted", device->trusted);
@@ -100,6 +100,7 @@ void print_radio(const BluezDevice *device, const BluezAdapter *adapter) {
                 return;
         }
 
+        name = terminal_escape(device->name);
         rssi = device->has_rssi ? g_strdup_printf("%4i dBm", device->rssi) : g_strdup("        ");
         (void) printf("%s  %-6s %s  %-9s  %-20s %s\n", device->address, adapter_name(adapter), rssi,
                       device->connected ? "connected" : "", bond_of(device), name);
@@ -107,9 +108,9 @@ void print_radio(const BluezDevice *device, const BluezAdapter *adapter) {
 
 static void print_json(void) {
         JsonNode *node = json_node_init_object(json_node_alloc(), facts);
-        g_autofree char *text = json_to_string(node, true);
+        g_autofree char *text = json_to_string(node, true), *shown = terminal_escape_json(text);
 
-        (void) printf("%s\n", text);
+        (void) printf("%s\n", shown);
         (void) fflush(stdout);
         json_node_free(node);
         g_clear_pointer(&facts, json_object_unref);

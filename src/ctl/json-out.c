@@ -251,25 +251,11 @@ void json_merge(JsonObject *to, JsonObject *from) {
 char *json_to_text(JsonNode *node, bool pretty) {
         g_autoptr(JsonGenerator) generator = json_generator_new();
         g_autofree char *text = NULL;
-        GString *out;
 
         json_generator_set_root(generator, node);
         json_generator_set_pretty(generator, pretty);
         text = json_generator_to_data(generator, NULL);
-
-        /* The generator escapes newlines in strings, so one that is left
-         * belongs to the layout. */
-        out = g_string_sized_new(strlen(text));
-        for (const char *p = text; *p; p = g_utf8_next_char(p)) {
-                gunichar c = g_utf8_get_char(p);
-
-                if (terminal_character_is_unsafe(c) && c != '\n')
-                        g_string_append_printf(out, "\\u%04x", c); /* all are in the basic plane */
-                else
-                        g_string_append_unichar(out, c);
-        }
-
-        return g_string_free(out, FALSE);
+        return terminal_escape_json(text);
 }
 
 void json_print_document(JsonNode *node) {

@@ -122,6 +122,13 @@ START_TEST(terminal) {
 }
 END_TEST
 
+START_TEST(terminal_json) {
+        g_autofree char *shown = terminal_escape_json("{\n  \"a\\\\b\" : \"grüß\xC2\x9B\u202E\x7F\"\n}");
+
+        ck_assert_str_eq(shown, "{\n  \"a\\\\b\" : \"grüß\\u009b\\u202e\\u007f\"\n}");
+}
+END_TEST
+
 /* No code point may come through that moves a cursor or turns the direction. */
 START_TEST(terminal_every_character) {
         for (gunichar c = 1; c < 0x3000; c++) {
@@ -185,6 +192,7 @@ int main(void) {
         tcase_add_test(tcase, digest);
         tcase_add_test(tcase, terminal);
         tcase_add_test(tcase, terminal_every_character);
+        tcase_add_test(tcase, terminal_json);
         tcase_add_test(tcase, log_levels);
         tcase_add_test(tcase, log_lines_are_harmless);
         suite_add_tcase(suite, tcase);

@@ -293,6 +293,17 @@ class Output(Case):
                          [(ADDRESS, "MeshCore-Hut", True, True)])  # fmt: skip
         self.assert_nothing_changed(before)
 
+    def test_list_of_hostile_names(self):
+        """JSON has the name itself, and a terminal gets to see none of it."""
+        name = "MeshCore-\x9b31m\\\u202e"
+        self.bluez.tell(f"radio hci0 {OTHER} '{name}'")
+        self.bond(radio=1)
+        listed = self.tool("--list", "--json")
+        self.assertEqual([r["Name"] for r in listed.json()["Radios"]], [name])
+        for result in (listed, self.tool("--list")):
+            self.assertNotIn("\x9b", result.out)
+            self.assertNotIn("\u202e", result.out)
+
     def test_scan(self):
         self.bluez.tell(f"radio hci0 {OTHER} 'MeshCore-\x1b[31mOther'")
         self.bluez.tell("radio hci0 C0:00:00:00:22:03 Headphones")
