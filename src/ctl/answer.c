@@ -5,6 +5,7 @@
 #include "answer.h"
 #include "autobus.h"
 #include "format.h"
+#include "hex.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -124,16 +125,9 @@ ExitCode answer_ask(const Target *t, sd_bus_message *call, int r, bool stream) {
 
 int answer_append_hex(sd_bus_message *call, const char *text) {
         g_autofree uint8_t *bytes = g_malloc(strlen(text) / 2 + 1);
-        size_t n = strlen(text);
+        int n = hex_decode(text, strlen(text), bytes, strlen(text) / 2);
 
-        for (size_t i = 0; i < n; i += 2) {
-                int high = g_ascii_xdigit_value(text[i]), low = g_ascii_xdigit_value(text[i + 1]);
-
-                if (high < 0 || low < 0)
-                        return -EINVAL;
-                bytes[i / 2] = (uint8_t) (high << 4 | low);
-        }
-        return sd_bus_message_append_array(call, 'y', bytes, n / 2);
+        return n < 0 ? n : sd_bus_message_append_array(call, 'y', bytes, (size_t) n);
 }
 
 char *answer_hops_text(JsonArray *hops) {

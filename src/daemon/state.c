@@ -22,12 +22,6 @@ static const char *const storage_names[] = {
                 [STORAGE_VOLATILE] = "volatile",
 };
 
-const char *storage_to_string(Storage storage) {
-        if (storage < 0 || storage >= _STORAGE_MAX)
-                return NULL;
-        return storage_names[storage];
-}
-
 Storage storage_from_string(const char *text) {
         for (size_t i = 0; text && i < ELEMENTSOF(storage_names); i++)
                 if (strcmp(storage_names[i], text) == 0)

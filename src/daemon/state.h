@@ -11,7 +11,6 @@ typedef enum Storage {
         _STORAGE_INVALID = -22,
 } Storage;
 
-const char *storage_to_string(Storage storage);
 Storage storage_from_string(const char *text);
 
 /* Makes dir, or looks whether it is there; refuses one that other users can write to. With STORAGE_VOLATILE

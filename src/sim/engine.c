@@ -74,10 +74,6 @@ const FirmwareTraits firmware_traits[_ENGINE_FIRMWARE_MAX] = {
                                 },
 };
 
-const char *engine_firmware_to_string(EngineFirmware firmware) {
-        return firmware >= 0 && firmware < _ENGINE_FIRMWARE_MAX ? firmware_traits[firmware].name + 1 : NULL;
-}
-
 EngineFirmware engine_firmware_from_string(const char *text) {
         if (text[0] == 'v')
                 text++;

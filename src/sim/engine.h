@@ -28,7 +28,6 @@ typedef enum EngineFirmware {
 } EngineFirmware;
 
 /* "1.17.1", with or without a leading v. */
-const char *engine_firmware_to_string(EngineFirmware firmware);
 EngineFirmware engine_firmware_from_string(const char *text);
 /* Longest frame payload of that firmware, wire reference 1.1. */
 size_t engine_firmware_frame_max(EngineFirmware firmware);
