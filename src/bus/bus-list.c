@@ -8,6 +8,9 @@
  * steps, one a turn of the loop, and the call is answered when it is over. */
 
 #define STEP_ROWS 4096
+/* The first one is done at once, which is all of a page that every message passes. Many calls may wait in the
+ * queue before somebody else's, and all their first steps with them. */
+#define FIRST_ROWS (BUS_LIST_MAX + 1)
 
 /* -- arguments -------------------------------------------------------------- */
 
@@ -204,12 +207,12 @@ void bus_lists_drop(BusRadio *self) {
 }
 
 /* Returns whether there is more to look at. */
-static int walk(Identity *identity, const MessageFilter *filter, bool newer, size_t limit, uint64_t *from,
-                GPtrArray **ret) {
+static int walk(Identity *identity, const MessageFilter *filter, bool newer, size_t limit, size_t max_rows,
+                uint64_t *from, GPtrArray **ret) {
         uint64_t next;
         int r;
 
-        r = identity_search_messages(identity, filter, *from, newer, limit, STEP_ROWS, &next, ret);
+        r = identity_search_messages(identity, filter, *from, newer, limit, max_rows, &next, ret);
         if (r < 0)
                 return r;
         *from = next;
@@ -226,7 +229,7 @@ static int on_step(sd_event_source *source, void *userdata) {
                 return 0;
         }
 
-        r = walk(list->self->identity, &list->filter, list->newer, list->limit - list->found->len,
+        r = walk(list->self->identity, &list->filter, list->newer, list->limit - list->found->len, STEP_ROWS,
                  &list->from, &page);
         if (r < 0) {
                 list_refuse(list, OUTCOME_FAILED, "Cannot read the messages");
@@ -330,7 +333,7 @@ int bus_method_list(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         }
 
         limit = MIN(limit, BUS_LIST_MAX);
-        r = walk(self->identity, &filter, newer, limit, &from, &messages);
+        r = walk(self->identity, &filter, newer, limit, FIRST_ROWS, &from, &messages);
         if (r < 0)
                 return bus_error_errno(error, r, "Cannot read the messages");
         if (r > 0)
