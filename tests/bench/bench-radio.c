@@ -23,6 +23,7 @@ struct BenchRadio {
         uint8_t buffer[8192];
         size_t filled;
         unsigned count[256];
+        unsigned name;
 };
 
 BenchRadio *bench_radio_new(unsigned n_contacts, bench_next_message_t next, bench_dump_ends_t dump_ends,
@@ -34,6 +35,7 @@ BenchRadio *bench_radio_new(unsigned n_contacts, bench_next_message_t next, benc
                 err(1, "calloc");
         *radio = (BenchRadio){.fd = -1,
                               .n_contacts = n_contacts,
+                              .name = 0x42,
                               .next = next,
                               .dump_ends = dump_ends,
                               .userdata = userdata};
@@ -53,6 +55,10 @@ BenchRadio *bench_radio_free(BenchRadio *radio) {
         close(radio->listener);
         free(radio);
         return NULL;
+}
+
+void bench_radio_set_name(BenchRadio *radio, unsigned name) {
+        radio->name = name;
 }
 
 unsigned bench_radio_port(const BenchRadio *radio) {
@@ -189,7 +195,7 @@ static void answer_device_query(BenchRadio *radio) {
 static void answer_app_start(BenchRadio *radio) {
         uint8_t frame[63] = {5, 1, 22, 22};
 
-        memset(frame + 4, 0x42, 32);
+        memset(frame + 4, (int) radio->name, 32);
         put_u32(frame + 48, 869618);
         put_u32(frame + 52, 62500);
         frame[56] = 8;

@@ -23,6 +23,9 @@ BenchRadio *bench_radio_new(unsigned n_contacts, bench_next_message_t next, benc
                             void *userdata);
 BenchRadio *bench_radio_free(BenchRadio *radio);
 
+/* Of its key; 0x42 if never called. Two of them on one daemon must not have the same. */
+void bench_radio_set_name(BenchRadio *radio, unsigned name);
+
 unsigned bench_radio_port(const BenchRadio *radio);
 /* Blocks until the daemon has connected. */
 void bench_radio_accept(BenchRadio *radio);

@@ -1,48 +1,41 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* What the store costs, beside the floor measured in the same run: a bare
- * SQLite commit of one row. Usage: bench-store [DIRECTORY [MESSAGES]] */
+/* What the store costs with ever more messages in it, beside floors measured in the same run: a bare SQLite
+ * commit of one row, and a bare read of a page. The store stays in the directory, as that of the radio
+ * "bench". Usage: bench-store DIRECTORY [MESSAGES] */
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <unistd.h>
 
+#include "bench-util.h"
 #include "identity.h"
 #include "log.h"
 #include "store-internal.h"
 
 #define CONTACTS     1000
-#define SMALL        100000
+#define SMALLEST     1000
 #define COMMITS      2000
 #define PAGE         100
 #define PAGES        200
+#define STEP_ROWS    4096 /* of a search, as the daemon does it */
 #define BATCH        5000
+#define PAGE_BAR     5000.0  /* us */
+#define HOLD_BAR     20000.0 /* us */
 #define FIRST_SECOND UINT64_C(1700000000)
 
 static const PublicKey own_key = {{0xee}};
 static uint64_t channel;
 
-static uint64_t now_nsec(void) {
-        struct timespec ts;
+static void print_at(const char *what, uint64_t stored, uint64_t *ours, double fraction, uint64_t *floors,
+                     size_t n, double bar) {
+        g_autofree char *text = g_strdup_printf("%s, %" PRIu64 " stored, p%g", what, stored, fraction * 100);
 
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000000U + (uint64_t) ts.tv_nsec;
-}
-
-static int compare_u64(const void *a, const void *b) {
-        const uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
-
-        return x < y ? -1 : x > y;
-}
-
-static void report(const char *what, uint64_t *nsec, size_t n) {
-        qsort(nsec, n, sizeof(*nsec), compare_u64);
-        printf("%-44s p50 %9.1f us   p99 %9.1f us   max %9.1f us\n", what, (double) nsec[n / 2] / 1e3,
-               (double) nsec[n * 99 / 100] / 1e3, (double) nsec[n - 1] / 1e3);
-        (void) fflush(stdout);
+        bench_print(text, "us", (double) bench_quantile(ours, n, fraction) / 1e3,
+                    floors ? (double) bench_quantile(floors, n, fraction) / 1e3 : (double) NAN, bar);
 }
 
 static void check(int r, const char *what) {
@@ -102,15 +95,16 @@ static void fill(Store *store, uint64_t from, uint64_t to) {
         }
 }
 
-static void fill_contacts(const char *dir) {
+static void fill_contacts(const char *dir, const PublicKey *own, unsigned n) {
         static const uint8_t secret[CHANNEL_SECRET_SIZE] = {1};
         g_autoptr(Identity) identity = NULL;
         Store *store = NULL;
 
         check(store_open(dir, &store), "open");
-        check(identity_load(store, &own_key, &identity), "load");
+        check(store_set_slot(store, "bench", own), "slot");
+        check(identity_load(store, own, &identity), "load");
         check(identity_begin(identity), "begin");
-        for (unsigned i = 0; i < CONTACTS; i++) {
+        for (unsigned i = 0; i < n; i++) {
                 const PublicKey key = peer_key(i);
                 g_autoptr(Contact) contact = contact_new(&key);
 
@@ -125,137 +119,160 @@ static void fill_contacts(const char *dir) {
         (void) store_close(store);
 }
 
-static void bench_bare(const char *dir) {
+static sqlite3_stmt *open_bare(const char *dir, sqlite3 **ret) {
         g_autofree char *path = g_build_filename(dir, "bare.db", NULL);
-        g_autofree uint64_t *nsec = g_new(uint64_t, COMMITS);
         sqlite3_stmt *insert = NULL;
-        sqlite3 *db = NULL;
 
-        if (sqlite3_open(path, &db) != SQLITE_OK ||
-            sqlite3_exec(db,
+        (void) unlink(path);
+        if (sqlite3_open(path, ret) != SQLITE_OK ||
+            sqlite3_exec(*ret,
                          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                          "CREATE TABLE m (id INTEGER PRIMARY KEY, text TEXT)",
                          NULL, NULL, NULL) != SQLITE_OK ||
-            sqlite3_prepare_v2(db, "INSERT INTO m (text) VALUES (?)", -1, &insert, NULL) != SQLITE_OK)
-                check(-EIO, sqlite3_errmsg(db));
-
-        for (size_t i = 0; i < COMMITS; i++) {
-                const uint64_t start = now_nsec();
-
-                (void) sqlite3_bind_text(insert, 1, "Message 1 says that the weather on the hill is fine", -1,
-                                         SQLITE_STATIC);
-                if (sqlite3_step(insert) != SQLITE_DONE)
-                        check(-EIO, sqlite3_errmsg(db));
-                (void) sqlite3_reset(insert);
-                nsec[i] = now_nsec() - start;
-        }
-        (void) sqlite3_finalize(insert);
-        (void) sqlite3_close(db);
-        report("floor: bare SQLite commit of one row", nsec, COMMITS);
+            sqlite3_prepare_v2(*ret, "INSERT INTO m (text) VALUES (?)", -1, &insert, NULL) != SQLITE_OK)
+                check(-EIO, sqlite3_errmsg(*ret));
+        return insert;
 }
 
-static void bench_receive(Identity *identity, uint64_t from) {
-        g_autofree uint64_t *nsec = g_new(uint64_t, COMMITS);
+static uint64_t commit_bare(sqlite3_stmt *insert) {
+        const uint64_t start = bench_now();
+
+        (void) sqlite3_bind_text(insert, 1, "Message 1 says that the weather on the hill is fine", -1,
+                                 SQLITE_STATIC);
+        if (sqlite3_step(insert) != SQLITE_DONE)
+                check(-EIO, "a bare commit");
+        (void) sqlite3_reset(insert);
+        return bench_now() - start;
+}
+
+static void bench_receive(const char *dir, Identity *identity, uint64_t stored) {
+        g_autofree uint64_t *ours = g_new(uint64_t, COMMITS), *floors = g_new(uint64_t, COMMITS);
+        sqlite3 *db = NULL;
+        sqlite3_stmt *insert = open_bare(dir, &db);
 
         for (size_t i = 0; i < COMMITS; i++) {
-                g_autoptr(Message) message = make_message(from + i, false);
+                g_autoptr(Message) message = make_message(stored + i, false);
                 ReceiveResult result;
                 uint64_t start;
 
-                start = now_nsec();
+                floors[i] = commit_bare(insert);
+                start = bench_now();
                 check(identity_receive(identity, message, &result), "receive");
-                nsec[i] = now_nsec() - start;
+                ours[i] = bench_now() - start;
         }
-        report("identity_receive(), committed", nsec, COMMITS);
+        (void) sqlite3_finalize(insert);
+        (void) sqlite3_close(db);
+        print_at("insert", stored, ours, 0.5, floors, COMMITS, (double) NAN);
+        print_at("insert", stored, ours, 0.99, floors, COMMITS, (double) NAN);
 }
 
-static void bench_pages(Identity *identity, const char *what, const MessageFilter *filter, uint64_t last,
-                        size_t pages) {
-        g_autofree uint64_t *nsec = g_new(uint64_t, pages);
-        g_autofree char *line = NULL;
-        size_t n = 0;
+/* The same rows, and no more than reading them. */
+static uint64_t page_bare(sqlite3_stmt *page, uint64_t from) {
+        const uint64_t start = bench_now();
 
-        for (size_t i = 0; i < pages; i++) {
+        (void) sqlite3_bind_int64(page, 1, (int64_t) from);
+        while (sqlite3_step(page) == SQLITE_ROW)
+                for (int i = 0; i < sqlite3_column_count(page); i++)
+                        (void) sqlite3_column_blob(page, i);
+        (void) sqlite3_reset(page);
+        return bench_now() - start;
+}
+
+static void bench_page(Store *store, Identity *identity, const char *what, const MessageFilter *filter,
+                       uint64_t stored) {
+        g_autofree uint64_t *ours = g_new(uint64_t, PAGES), *floors = g_new(uint64_t, PAGES);
+        g_autofree char *text = g_strdup_printf("page of %i, %s", PAGE, what);
+        const uint64_t last = identity_last_message_id(identity);
+        sqlite3_stmt *page = NULL;
+
+        if (sqlite3_prepare_v2(store->db, "SELECT * FROM message WHERE id > ? ORDER BY id LIMIT 100", -1,
+                               &page, NULL) != SQLITE_OK)
+                check(-EIO, sqlite3_errmsg(store->db));
+        for (size_t i = 0; i < PAGES; i++) {
                 g_autoptr(GPtrArray) list = NULL;
-                const uint64_t from = i == 0 ? 0 : last * i / pages;
+                const uint64_t from = i == 0 ? 0 : last * i / PAGES;
                 uint64_t start;
 
-                start = now_nsec();
+                floors[i] = page_bare(page, (from + last / 2) % last);
+                start = bench_now();
                 check(identity_list_messages(identity, filter, from, i % 2 == 1, PAGE, &list), "list");
-                nsec[i] = now_nsec() - start;
-                n += list->len;
+                ours[i] = bench_now() - start;
         }
-        line = g_strdup_printf("page of %i, %s (%zu rows)", PAGE, what, n / pages);
-        report(line, nsec, pages);
+        (void) sqlite3_finalize(page);
+        print_at(text, stored, ours, 0.5, floors, PAGES, PAGE_BAR);
 }
 
-static void bench_page(Identity *identity, const char *what, const MessageFilter *filter, uint64_t last) {
-        bench_pages(identity, what, filter, last, PAGES);
+static void bench_pages(Store *store, Identity *identity, uint64_t stored) {
+        const PublicKey peer = peer_key(0);
+        MessageFilter filter;
+
+        message_filter_init(&filter);
+        bench_page(store, identity, "all", &filter, stored);
+        filter.unread_only = true;
+        bench_page(store, identity, "unread", &filter, stored);
+        filter.peer = &peer;
+        bench_page(store, identity, "one contact, unread", &filter, stored);
+        filter.unread_only = false;
+        bench_page(store, identity, "one contact", &filter, stored);
+        filter.peer = NULL;
+        filter.channel = channel;
+        bench_page(store, identity, "one channel", &filter, stored);
 }
 
-static void bench_window(Identity *identity) {
-        g_autofree uint64_t *nsec = g_new(uint64_t, PAGES);
+/* The worst that a client can ask for: every row is looked at, step by step. */
+static void bench_search(Identity *identity, uint64_t stored) {
+        g_autofree char *whole = g_strdup_printf("search of what is nowhere, %" PRIu64 " stored", stored);
+        g_autofree char *hold = g_strdup_printf("the longest step of that, %" PRIu64 " stored", stored);
+        const uint64_t start = bench_now();
+        uint64_t next = 0, longest = 0;
+        MessageFilter filter;
 
-        for (size_t i = 0; i < PAGES; i++) {
-                g_autoptr(GArray) ids = NULL;
-                size_t n_open;
-                const uint64_t start = now_nsec();
+        message_filter_init(&filter);
+        filter.text = "nowhere";
+        do {
+                g_autoptr(GPtrArray) list = NULL;
+                const uint64_t begun = bench_now();
 
-                check(identity_window(identity, 256, &ids, &n_open), "window");
-                nsec[i] = now_nsec() - start;
-        }
-        report("window of 256", nsec, PAGES);
+                check(identity_search_messages(identity, &filter, next, false, PAGE, STEP_ROWS, &next, &list),
+                      "search");
+                longest = MAX(longest, bench_now() - begun);
+        } while (next != 0);
+        bench_print(whole, "ms", (double) (bench_now() - start) / 1e6, (double) NAN, (double) NAN);
+        bench_print(hold, "us", (double) longest / 1e3, (double) NAN, HOLD_BAR);
 }
 
-static void print_memory(const char *when) {
-        static const char *const names[] = {"VmRSS:", "RssAnon:"};
+static double resident(const char *name) {
         g_autofree char *status = NULL;
+        const char *at;
 
         if (!g_file_get_contents("/proc/self/status", &status, NULL, NULL))
-                return;
-
-        printf("%-44s", when);
-        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
-                const char *at = strstr(status, names[i]);
-
-                if (at)
-                        printf(" %s %.1f MiB  ", names[i], strtod(at + strlen(names[i]), NULL) / 1024);
-        }
-        printf("\n");
-        (void) fflush(stdout);
+                return (double) NAN;
+        at = strstr(status, name);
+        return at ? strtod(at + strlen(name), NULL) / 1024 : (double) NAN;
 }
 
 /* In a process of its own, whose memory is that of a start. */
-static void bench_start(const char *dir, uint64_t messages) {
+static void bench_start(const char *dir, uint64_t stored) {
+        g_autofree char *time = g_strdup_printf("open, load and window, %" PRIu64 " stored", stored);
+        g_autofree char *memory = g_strdup_printf("memory for that, %" PRIu64 " stored", stored);
         g_autoptr(GArray) window = NULL;
         g_autoptr(Identity) identity = NULL;
-        g_autofree char *when = g_strdup_printf("after a start with %" PRIu64 " messages", messages);
+        const double before = resident("RssAnon:");
+        const uint64_t start = bench_now();
         Store *store = NULL;
-        uint64_t start;
         size_t n_open;
 
-        print_memory("before");
-        start = now_nsec();
         check(store_open(dir, &store), "open");
         check(identity_load(store, &own_key, &identity), "load");
         check(identity_window(identity, 256, &window, &n_open), "window");
-        printf("%-44s %9.2f ms\n", "open, load, window", (double) (now_nsec() - start) / 1e6);
-        print_memory(when);
-        for (unsigned i = 0; i < 200; i++) {
-                g_autoptr(GPtrArray) list = NULL;
-                MessageFilter filter;
-
-                message_filter_init(&filter);
-                check(identity_list_messages(identity, &filter, 1 + i * messages / 200, true, PAGE, &list),
-                      "list");
-        }
-        print_memory("after 200 pages of it were read");
+        bench_print(time, "ms", (double) (bench_now() - start) / 1e6, (double) NAN, (double) NAN);
+        bench_print(memory, "MiB", resident("RssAnon:") - before, (double) NAN, (double) NAN);
         identity = identity_free(identity);
         (void) store_close(store);
 }
 
-static void run_start(const char *self, const char *dir, uint64_t messages) {
-        g_autofree char *count = g_strdup_printf("%" PRIu64, messages);
+static void run_start(const char *self, const char *dir, uint64_t stored) {
+        g_autofree char *count = g_strdup_printf("%" PRIu64, stored);
         const char *argv[] = {self, "--start", dir, count, NULL};
         int status = 0;
 
@@ -265,78 +282,51 @@ static void run_start(const char *self, const char *dir, uint64_t messages) {
                 check(-EIO, "start");
 }
 
-static void bench_lists(Identity *identity) {
-        const uint64_t last = identity_last_message_id(identity);
-        const PublicKey peer = peer_key(0);
-        MessageFilter filter;
+/* All that is measured with so many messages; a few thousand more are there afterwards. */
+static void bench_size(const char *self, const char *dir, uint64_t stored) {
+        g_autoptr(Identity) identity = NULL;
+        Store *store = NULL;
 
-        message_filter_init(&filter);
-        bench_page(identity, "all", &filter, last);
-        filter.peer = &peer;
-        bench_page(identity, "one contact", &filter, last);
-        filter.unread_only = true;
-        bench_page(identity, "one contact, unread", &filter, last);
-        filter.peer = NULL;
-        bench_page(identity, "unread", &filter, last);
-        filter.channel = channel;
-        bench_page(identity, "one channel, unread", &filter, last);
-        filter.unread_only = false;
-        bench_page(identity, "one channel", &filter, last);
-        bench_window(identity);
-
-        /* The worst that a client can ask for: every row is looked at. */
-        message_filter_init(&filter);
-        filter.text = "nowhere";
-        bench_pages(identity, "a text that is nowhere", &filter, last, 1);
-}
-
-static void remove_all(const char *dir) {
-        g_autoptr(GDir) entries = g_dir_open(dir, 0, NULL);
-        const char *name;
-
-        while (entries && (name = g_dir_read_name(entries))) {
-                g_autofree char *path = g_build_filename(dir, name, NULL);
-
-                (void) unlink(path);
-        }
-        (void) rmdir(dir);
+        run_start(self, dir, stored);
+        check(store_open(dir, &store), "open");
+        check(identity_load(store, &own_key, &identity), "load");
+        bench_receive(dir, identity, stored);
+        bench_pages(store, identity, stored);
+        bench_search(identity, stored);
+        identity = identity_free(identity);
+        (void) store_close(store);
 }
 
 int main(int argc, char *argv[]) {
-        g_autofree char *dir = NULL;
-        g_autoptr(Identity) identity = NULL;
-        uint64_t messages;
-        Store *store = NULL;
+        uint64_t messages, n = 0;
 
         log_set_level(LOG_WARNING);
         if (argc == 4 && strcmp(argv[1], "--start") == 0) {
                 bench_start(argv[2], g_ascii_strtoull(argv[3], NULL, 10));
                 return EXIT_SUCCESS;
         }
+        if (argc == 4 && strcmp(argv[1], "--contacts") == 0) {
+                PublicKey own;
 
-        dir = g_build_filename(argc > 1 ? argv[1] : g_get_tmp_dir(), "bench-store-XXXXXX", NULL);
-        messages = argc > 2 ? MAX(g_ascii_strtoull(argv[2], NULL, 10), SMALL) : 1000000;
-        if (!g_mkdtemp(dir))
-                check(-errno, dir);
+                memset(own.bytes, 0x42, sizeof(own.bytes)); /* bench-radio's */
+                fill_contacts(argv[2], &own, (unsigned) g_ascii_strtoull(argv[3], NULL, 10));
+                return EXIT_SUCCESS;
+        }
+        if (argc < 2) {
+                (void) fprintf(stderr, "usage: %s DIRECTORY [MESSAGES]\n", argv[0]);
+                return EXIT_FAILURE;
+        }
 
-        bench_bare(dir);
-        fill_contacts(dir);
-        check(store_open(dir, &store), "open");
-        fill(store, 0, SMALL);
-        store = store_close(store);
-        run_start(argv[0], dir, SMALL);
+        messages = argc > 2 ? g_ascii_strtoull(argv[2], NULL, 10) : 1000000;
+        fill_contacts(argv[1], &own_key, CONTACTS);
+        for (uint64_t size = SMALLEST; size <= messages; size *= 10) {
+                Store *store = NULL;
 
-        check(store_open(dir, &store), "open");
-        fill(store, SMALL, messages);
-        store = store_close(store);
-        run_start(argv[0], dir, messages);
-
-        check(store_open(dir, &store), "open");
-        check(identity_load(store, &own_key, &identity), "load");
-        bench_receive(identity, messages);
-        bench_lists(identity);
-        identity = identity_free(identity);
-        (void) store_close(store);
-        remove_all(dir);
+                check(store_open(argv[1], &store), "open");
+                fill(store, n, size);
+                (void) store_close(store);
+                n = size + COMMITS;
+                bench_size(argv[0], argv[1], size);
+        }
         return EXIT_SUCCESS;
 }

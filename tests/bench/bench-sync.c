@@ -37,8 +37,8 @@ static size_t next_message(BenchRadio *radio, uint8_t frame[BENCH_FRAME_MAX], vo
         snprintf(text, sizeof(text), "stored message number %u, of the usual length of a line on the mesh",
                  sync->handed_out);
         sync->handed_out++;
-        return bench_radio_text(frame, sync->handed_out % sync->n_contacts, 1700000000 + sync->handed_out,
-                                text);
+        return bench_radio_text(frame, sync->handed_out % (sync->n_contacts + 1),
+                                1700000000 + sync->handed_out, text);
 }
 
 static void dump_ends(BenchRadio *radio, void *userdata) {
@@ -96,9 +96,6 @@ int main(int argc, char **argv) {
         BenchEmitter emitter;
         BenchRadio *radio;
         double floor;
-
-        if (sync.n_contacts == 0)
-                errx(1, "usage: %s [CONTACTS [MESSAGES]]", argv[0]);
 
         bench_emitter_start(&emitter, sync.n_contacts, ANNOUNCEMENT_SIZE);
         sync.bus = bench_open_bus();

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <systemd/sd-event.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,7 +33,9 @@ uint64_t bench_quantile(uint64_t *samples, size_t n, double fraction) {
 }
 
 void bench_print(const char *what, const char *unit, double ours, double floor, double bar) {
-        printf("{\"what\":\"%s\",\"unit\":\"%s\",\"ours\":%.3f,\"floor\":%.3f", what, unit, ours, floor);
+        printf("{\"what\":\"%s\",\"unit\":\"%s\",\"ours\":%.3f", what, unit, ours);
+        if (!isnan(floor))
+                printf(",\"floor\":%.3f", floor);
         if (!isnan(bar))
                 printf(",\"bar\":%.3f", bar);
         printf("}\n");
@@ -94,5 +97,52 @@ void bench_emitter_round(BenchEmitter *emitter) {
 
 void bench_emitter_stop(BenchEmitter *emitter) {
         close(emitter->command);
+        kill(emitter->pid, SIGTERM); /* a child that came later may hold the pipe as well */
         waitpid(emitter->pid, NULL, 0);
+}
+
+static int on_crowd_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return 1;
+}
+
+static void join_crowd(sd_event *event, const char *interface, const char *member) {
+        sd_bus *bus = bench_open_bus();
+
+        if (sd_bus_match_signal(bus, NULL, NULL, NULL, interface, member, on_crowd_signal, NULL) < 0 ||
+            sd_bus_match_signal(bus, NULL, NULL, BENCH_FLOOR_PATH, BENCH_FLOOR_INTERFACE, "Tick",
+                                on_crowd_signal, NULL) < 0 ||
+            sd_bus_attach_event(bus, event, 0) < 0)
+                errx(1, "cannot join the subscribers");
+}
+
+void bench_crowd_start(BenchCrowd *crowd, unsigned n, const char *interface, const char *member) {
+        sd_event *event = NULL;
+        int fds[2];
+        char byte;
+
+        if (pipe(fds) < 0)
+                err(1, "pipe");
+        crowd->pid = fork();
+        if (crowd->pid < 0)
+                err(1, "fork");
+        if (crowd->pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (sd_event_new(&event) < 0)
+                        errx(1, "event");
+                for (unsigned i = 0; i < n; i++)
+                        join_crowd(event, interface, member);
+                if (write(fds[1], "x", 1) != 1)
+                        err(1, "write");
+                (void) sd_event_loop(event);
+                _exit(0);
+        }
+        close(fds[1]);
+        if (read(fds[0], &byte, 1) != 1)
+                errx(1, "the subscribers did not come");
+        close(fds[0]);
+}
+
+void bench_crowd_stop(BenchCrowd *crowd) {
+        kill(crowd->pid, SIGTERM);
+        waitpid(crowd->pid, NULL, 0);
 }
