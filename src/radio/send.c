@@ -251,10 +251,14 @@ OutcomeCode radio_send_data(Radio *radio, Channel *channel, uint16_t type, Slice
 }
 
 static OutcomeCode get_own_message(Radio *radio, uint64_t id, Message **ret, Outcome *ret_outcome) {
-        g_autoptr(Message) m = radio->identity ? identity_get_message(radio->identity, id) : NULL;
+        g_autoptr(Message) m = NULL;
+        int r;
 
-        if (!m)
+        r = radio->identity ? identity_read_message(radio->identity, id, &m) : -ENOENT;
+        if (r == -ENOENT)
                 return outcome_set(ret_outcome, OUTCOME_NOT_FOUND, "there is no message %" PRIu64, id);
+        if (r < 0)
+                return outcome_set_errno(ret_outcome, r, "cannot read the message");
         if (m->state == MESSAGE_RECEIVED)
                 return outcome_set(ret_outcome, OUTCOME_NOT_SUPPORTED,
                                    "message %" PRIu64 " is a received one", id);

@@ -171,6 +171,50 @@ START_TEST(receiving_into_memory) {
 }
 END_TEST
 
+/* It stays in the radio until the radio hands it out. */
+START_TEST(radio_refuses_to_hand_out) {
+        const PublicKey key = key_of(1);
+
+        f.peer->refuse[CMD_SYNC_NEXT_MESSAGE] = ERR_BAD_STATE;
+        peer_queue_text(f.peer, &key, 1, "hello");
+        fixture_until(&f, peer_count(f.peer, CMD_SYNC_NEXT_MESSAGE) > 0);
+        fixture_settle(&f);
+        ck_assert_int_eq(radio_state(f.radio), RADIO_READY);
+        ck_assert_uint_eq(count_messages(MESSAGE_RECEIVED), 0);
+        f.peer->refuse[CMD_SYNC_NEXT_MESSAGE] = 0;
+        peer_queue_text(f.peer, &key, 2, "hello again");
+        fixture_until(&f, engine_queue_length(f.peer->engine) == 0);
+        fixture_settle(&f);
+        ck_assert_uint_eq(count_messages(MESSAGE_RECEIVED), 2);
+}
+END_TEST
+
+/* Each answer to who wants to take a message back. */
+START_TEST(cancelling) {
+        const PublicKey key = key_of(1);
+        uint64_t id;
+
+        ck_assert_int_eq(radio_cancel_message(f.radio, 4711, NULL), OUTCOME_NOT_FOUND);
+        f.peer->mute[CMD_SEND_CHANNEL_TXT_MSG] = true;
+        id = fixture_send_channel(&f, 0, "to all");
+        fixture_until(&f, state_of(id) == MESSAGE_SENDING);
+        ck_assert_int_eq(radio_cancel_message(f.radio, id, NULL), OUTCOME_IN_PROGRESS);
+
+        radio_stop(f.radio);
+        fixture_until(&f, radio_state(f.radio) == RADIO_STOPPED);
+        id = fixture_send(&f, &key, "hello");
+        for (unsigned nth = 1; nth <= 3; nth++) { /* it is read, and written */
+                faulty_calls_arm(CALL_SQL_STEP, nth);
+                ck_assert_int_eq(radio_cancel_message(f.radio, id, NULL), OUTCOME_FAILED);
+                ck_assert(faulty_calls_disarm());
+                ck_assert_int_eq(state_of(id), MESSAGE_QUEUED);
+        }
+        ck_assert_int_eq(radio_cancel_message(f.radio, id, NULL), OUTCOME_OK);
+        ck_assert_int_eq(state_of(id), MESSAGE_CANCELLED);
+        ck_assert_int_eq(radio_cancel_message(f.radio, id, NULL), OUTCOME_REJECTED);
+}
+END_TEST
+
 /* What waited is found after a restart, at the first look or at a later one. */
 START_TEST(loading) {
         const PublicKey key = key_of(1);
@@ -216,6 +260,8 @@ int main(void) {
         tcase_add_test(tc, sending_to_a_channel);
         tcase_add_loop_test(tc, receiving, 0, 2);
         tcase_add_loop_test(tc, receiving_into_memory, 0, 2);
+        tcase_add_test(tc, radio_refuses_to_hand_out);
+        tcase_add_test(tc, cancelling);
         tcase_add_test(tc, loading);
         suite_add_tcase(s, tc);
         return fixture_run(s);

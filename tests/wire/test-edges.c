@@ -672,6 +672,7 @@ START_TEST(guesses_at_what_is_nothing) {
         } cases[] = {
                         {"017401a0", REPLY_TELEMETRY},
                         {"0174", REPLY_NONE},
+                        {"00f15365", REPLY_NONE}, /* a time and nothing else */
                         {"017501a0", REPLY_NONE},
                         {"017401a0"
                          "02",
@@ -742,7 +743,7 @@ START_TEST(guesses_at_what_is_nothing) {
                          "05",
                          REPLY_NONE},
         };
-        uint8_t data[64];
+        uint8_t data[72];
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 Slice raw = unhex(cases[i].data, data, sizeof(data));
@@ -750,6 +751,10 @@ START_TEST(guesses_at_what_is_nothing) {
                 ck_assert_msg(reply_guess(raw) == cases[i].kind, "case %zu: %s", i,
                               reply_kind_to_string(reply_guess(raw)));
         }
+
+        /* no status has so many bytes that say something */
+        memset(data, 0x81, sizeof(data));
+        ck_assert_int_eq(reply_guess((Slice){data, sizeof(data)}), REPLY_NONE);
 }
 END_TEST
 
