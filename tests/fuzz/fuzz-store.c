@@ -18,6 +18,7 @@
 #include "pending.h"
 
 #define DAMAGES_MAX 16
+#define TRIES_MAX   8 /* damage that the check does not see is believed only when it is met again */
 
 static void check_text(const char *text) {
         FUZZ_ASSERT(text && g_utf8_validate(text, -1, NULL));
@@ -253,7 +254,7 @@ static void check_works(const char *dir) {
                 int r = -EIO;
 
                 FUZZ_ASSERT(store_open(dir, &store) >= 0);
-                for (unsigned tries = 0; tries < 3 && r < 0; tries++)
+                for (unsigned tries = 0; tries < TRIES_MAX && r < 0; tries++)
                         r = identity_load(store, &key, &identity);
                 FUZZ_ASSERT(r >= 0);
                 if (round == 1) {
@@ -262,7 +263,7 @@ static void check_works(const char *dir) {
                         return;
                 }
                 r = -EIO;
-                for (unsigned tries = 0; tries < 3 && r < 0; tries++)
+                for (unsigned tries = 0; tries < TRIES_MAX && r < 0; tries++)
                         r = receive(identity, 1000, &id);
                 FUZZ_ASSERT(r >= 0);
                 wait_for(store_check_fd(store));
