@@ -63,17 +63,55 @@ static bool end_cancelled(LinkBle *ble) {
         return true;
 }
 
-static void search(LinkBle *ble) {
+/* What bluetoothd finds here is the same, but it takes the air, and the time of the adapter, of others. */
+static void scan(LinkBle *ble, uint64_t usec) {
         int r;
 
-        if (end_cancelled(ble))
-                return;
-        ble_enter(ble, BLE_SEARCHING, ble->options.search_usec ?: SEARCH_USEC);
+        ble->monitor = bluez_monitor_free(ble->monitor);
+        ble_enter(ble, BLE_SEARCHING, usec);
         if (ble->link.state != LINK_OPENING)
                 return;
         r = bluez_scan_new(ble->bluez, ble->adapter, on_scan_failed, ble, &ble->scan);
         if (r < 0)
                 ble_end_errno(ble, r, "cannot scan");
+}
+
+static uint64_t search_usec(const LinkBle *ble) {
+        return ble->options.search_usec ?: SEARCH_USEC;
+}
+
+static void on_monitor_failed(BluezMonitor *monitor, void *userdata) {
+        LinkBle *ble = userdata;
+        g_autoptr(LinkRef) link = link_ref(&ble->link);
+
+        scan(ble, search_usec(ble));
+}
+
+/* A name is in the answer to a scanner only. */
+static bool can_monitor(const LinkBle *ble) {
+        const BluezAdapter *a = bluez_adapter(ble->bluez, ble->adapter);
+
+        return a && a->can_monitor && (!*ble->target || bluez_is_address(ble->target));
+}
+
+static void search(LinkBle *ble) {
+        if (end_cancelled(ble))
+                return;
+
+        /* A radio that nobody hears, because it has more to advertise than that, should be found all the
+         * same: the last third is a scan. */
+        if (can_monitor(ble) &&
+            bluez_monitor_new(ble->bluez, ble->adapter, on_monitor_failed, ble, &ble->monitor) >= 0)
+                ble_enter(ble, BLE_SEARCHING, search_usec(ble) / 3 * 2);
+        else
+                scan(ble, search_usec(ble));
+}
+
+void ble_search_over(LinkBle *ble) {
+        if (ble->monitor)
+                scan(ble, search_usec(ble) / 3);
+        else
+                ble_end_not_found(ble);
 }
 
 static void take_device(LinkBle *ble, const BluezDevice *d) {

@@ -35,12 +35,13 @@ typedef struct LinkBle {
         sd_bus_slot *call; /* of the step */
         char *adapter, *device, *address;
         BluezScan *scan;
-        bool was_paired; /* the device, when it was last looked at */
-        bool ours;       /* the connection: begun by us */
-        bool half_done;  /* a pairing of ours failed: the device is to go */
-        bool repaired;   /* the bond was removed once in this link */
-        bool powered;    /* power was asked for */
-        bool refused;    /* a Connect failed */
+        BluezMonitor *monitor; /* before the scan, where that is enough */
+        bool was_paired;       /* the device, when it was last looked at */
+        bool ours;             /* the connection: begun by us */
+        bool half_done;        /* a pairing of ours failed: the device is to go */
+        bool repaired;         /* the bond was removed once in this link */
+        bool powered;          /* power was asked for */
+        bool refused;          /* a Connect failed */
         unsigned n_lost, n_tries;
         uint64_t step_began; /* CLOCK_MONOTONIC */
 
@@ -83,6 +84,8 @@ void ble_begin_device(LinkBle *ble, const BluezDevice *device);
 bool ble_is_target(const LinkBle *ble, const BluezDevice *device);
 /* Removes it, with its bond; ble_begin() follows. */
 void ble_forget_device(LinkBle *ble);
+/* Time is up in BLE_SEARCHING: scans after all, or ends. */
+void ble_search_over(LinkBle *ble);
 
 /* -- ble-connect.c -- */
 void ble_connect(LinkBle *ble);

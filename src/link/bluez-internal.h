@@ -27,6 +27,7 @@ struct Bluez {
         GPtrArray *watches;
         GPtrArray *sessions; /* Session of bluez-scan.c */
         GPtrArray *agents;   /* BluezAgent */
+        uint64_t n_monitors; /* ever made; each has a path of its own */
         sd_bus_slot *agent_object, *agent_call;
         enum { AGENT_OFF, AGENT_REGISTERING, AGENT_ON } agent_state;
 };

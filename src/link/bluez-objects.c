@@ -7,7 +7,8 @@
 
 /* The cache of bluetoothd's objects. */
 
-#define NAME_PREFIX "MeshCore-" /* wire reference 1.3 */
+#define NAME_PREFIX     "MeshCore-" /* wire reference 1.3 */
+#define MONITOR_MANAGER "org.bluez.AdvertisementMonitorManager1"
 
 typedef enum PropertyKind {
         PROPERTY_STRING,
@@ -15,6 +16,7 @@ typedef enum PropertyKind {
         PROPERTY_RSSI,
         PROPERTY_UUIDS,
         PROPERTY_FLAGS,
+        PROPERTY_MONITORS,
 } PropertyKind;
 
 typedef struct Property {
@@ -30,6 +32,12 @@ static const Property adapter_properties[] = {
                 {"Powered", "b", PROPERTY_BOOLEAN, offsetof(BluezAdapter, powered)},
                 {"Pairable", "b", PROPERTY_BOOLEAN, offsetof(BluezAdapter, pairable)},
                 {"Discovering", "b", PROPERTY_BOOLEAN, offsetof(BluezAdapter, discovering)},
+                {},
+};
+
+/* On the object of an adapter, too. */
+static const Property monitor_properties[] = {
+                {"SupportedMonitorTypes", "as", PROPERTY_MONITORS, 0},
                 {},
 };
 
@@ -183,6 +191,9 @@ static int read_strings(sd_bus_message *m, const Property *property, void *objec
                 if (property->kind == PROPERTY_UUIDS) {
                         if (g_ascii_strcasecmp(text, NUS_SERVICE_UUID) == 0)
                                 ((BluezDevice *) object)->has_nus = true;
+                } else if (property->kind == PROPERTY_MONITORS) {
+                        if (strcmp(text, "or_patterns") == 0)
+                                ((BluezAdapter *) object)->can_monitor = true;
                 } else if (strcmp(text, "write-without-response") == 0)
                         ((BluezCharacteristic *) object)->can_write_command = true;
                 else if (strcmp(text, "notify") == 0)
@@ -318,6 +329,9 @@ static int read_interface(Bluez *bluez, const char *path, const char *interface,
 
         if (strcmp(interface, BLUEZ_ADAPTER) == 0) {
                 r = read_properties(m, adapter_properties, need_adapter(bluez, path), NULL);
+                what = BLUEZ_CHANGED_ADAPTER;
+        } else if (strcmp(interface, MONITOR_MANAGER) == 0) {
+                r = read_properties(m, monitor_properties, need_adapter(bluez, path), NULL);
                 what = BLUEZ_CHANGED_ADAPTER;
         } else if (strcmp(interface, BLUEZ_DEVICE) == 0) {
                 r = read_device(bluez, path, m);
@@ -529,7 +543,7 @@ bool bluez_device_is_radio(const BluezDevice *device) {
         return device->has_nus || g_str_has_prefix(device->name, "MeshCore");
 }
 
-static bool is_address(const char *text) {
+bool bluez_is_address(const char *text) {
         if (strlen(text) != 17)
                 return false;
         for (size_t i = 0; i < 17; i++)
@@ -539,7 +553,7 @@ static bool is_address(const char *text) {
 }
 
 bool bluez_device_is_called(const BluezDevice *device, const char *which) {
-        if (is_address(which))
+        if (bluez_is_address(which))
                 return g_ascii_strcasecmp(device->address, which) == 0;
         if (strcmp(device->name, which) == 0)
                 return true;

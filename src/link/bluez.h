@@ -26,6 +26,7 @@ typedef struct BluezAdapter {
         char *path, *address, *alias;
         char *modalias; /* "usb:v1D6Bp0246d0542" for bluetoothd 5.66 */
         bool powered, pairable, discovering;
+        bool can_monitor; /* bluez_monitor_new() */
 } BluezAdapter;
 
 typedef struct BluezDevice {
@@ -97,6 +98,7 @@ GPtrArray *bluez_devices(const Bluez *bluez);  /* BluezDevice */
 const BluezCharacteristic *bluez_characteristic(const Bluez *bluez, const char *device, const char *uuid);
 /* Whether it looks like a companion radio: service, or the name that the firmware gives. */
 bool bluez_device_is_radio(const BluezDevice *device);
+bool bluez_is_address(const char *text);
 /* Whether it has this address, or this name with or without the "MeshCore-" in front. */
 bool bluez_device_is_called(const BluezDevice *device, const char *which);
 /* The last part of the path: "hci0". */
@@ -132,6 +134,19 @@ int bluez_scan_new(Bluez *bluez, const char *adapter, bluez_scan_failed_t failed
                    BluezScan **ret);
 BluezScan *bluez_scan_free(BluezScan *scan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BluezScan, bluez_scan_free)
+
+/* -- bluez-monitor.c: listens for radios, and asks nobody for more ---------------- */
+
+typedef struct BluezMonitor BluezMonitor;
+
+/* Radios that advertise their service appear as with a scan, but those that nobody has seen before without a
+ * name. failed tells that bluetoothd or the controller does not do that; at most once. Only where the adapter
+ * has can_monitor (bluetoothd 5.66 has it as an experiment, -E). */
+typedef void (*bluez_monitor_failed_t)(BluezMonitor *monitor, void *userdata);
+int bluez_monitor_new(Bluez *bluez, const char *adapter, bluez_monitor_failed_t failed, void *userdata,
+                      BluezMonitor **ret);
+BluezMonitor *bluez_monitor_free(BluezMonitor *monitor);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BluezMonitor, bluez_monitor_free)
 
 /* -- bluez-agent.c: answers bluetoothd's questions for one device -------------- */
 

@@ -36,8 +36,10 @@ void ble_enter(LinkBle *ble, BleStep step, uint64_t usec) {
         ble->step_began = monotonic_usec();
         ble->call = sd_bus_slot_unref(ble->call);
         ble->timer = sd_event_source_disable_unref(ble->timer);
-        if (step != BLE_SEARCHING)
+        if (step != BLE_SEARCHING) {
                 ble->scan = bluez_scan_free(ble->scan);
+                ble->monitor = bluez_monitor_free(ble->monitor);
+        }
         if (usec > 0)
                 r = sd_event_add_time_relative(ble->link.event, &ble->timer, CLOCK_MONOTONIC, usec, 0,
                                                on_timer, ble);
@@ -162,7 +164,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 ble_end_adapter(ble, true);
                 break;
         case BLE_SEARCHING:
-                ble_end_not_found(ble);
+                ble_search_over(ble);
                 break;
         case BLE_PAUSE:
                 if (d && d->connected)
@@ -233,6 +235,7 @@ static void ble_stop(Link *link) {
         ble_channel_stop(ble);
         ble_pair_stop(ble);
         ble->scan = bluez_scan_free(ble->scan);
+        ble->monitor = bluez_monitor_free(ble->monitor);
         ble->call = sd_bus_slot_unref(ble->call);
 
         /* A pairing that failed leaves an entry without keys behind. */

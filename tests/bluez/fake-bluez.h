@@ -20,6 +20,8 @@ typedef struct FakeAdapter {
         char *path, *address;
         bool present, powered, pairable;
         unsigned n_discovering; /* sessions */
+        bool monitors;          /* has AdvertisementMonitorManager1 … */
+        char *monitor;          /* … and the one that is registered, its root */
 } FakeAdapter;
 
 /* What the radio holds for us. */
@@ -104,6 +106,8 @@ FakeBluez *fake_bluez_free(FakeBluez *fake);
 
 FakeAdapter *fake_adapter_add(FakeBluez *fake, const char *name, const char *address);
 void fake_adapter_set_powered(FakeAdapter *adapter, bool powered);
+/* The controller can't. */
+void fake_adapter_release_monitor(FakeAdapter *adapter);
 /* Pulled out, or put back. */
 void fake_adapter_set_present(FakeAdapter *adapter, bool present);
 

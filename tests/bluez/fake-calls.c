@@ -136,6 +136,94 @@ static void adapter_call(FakeBluez *fake, FakeAdapter *adapter, const char *memb
                 fake_reply_error(fake, call, SD_BUS_ERROR_UNKNOWN_METHOD, "No such method");
 }
 
+/* -- monitors ----------------------------------------------------------------------------- */
+
+static void hear(FakeBluez *fake, FakeRadio *radio, sd_bus_message *call) {
+        if (radio->adapter->monitor && radio->near && !radio->connected && !radio->no_uart)
+                fake_radio_discover(radio);
+}
+
+/* What it listens for: the service of companion radios, as it is on the air. */
+static int on_monitor(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        FakeAdapter *adapter = userdata;
+        static const char bytes[] = "\x9e\xca\xdc\x24\x0e\xe5\xa9\xe0\x93\xf3\xa3\xb5\x01\x00\x40\x6e";
+        const char *path, *interface, *name;
+        unsigned n_patterns = 0;
+        uint8_t position, type;
+        const void *data;
+        size_t size;
+
+        OK(sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}"));
+        OK(sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}"));
+        OK(sd_bus_message_read(reply, "o", &path));
+        OK(sd_bus_message_enter_container(reply, 'a', "{sa{sv}}"));
+        while (sd_bus_message_enter_container(reply, 'e', "sa{sv}") > 0) {
+                OK(sd_bus_message_read(reply, "s", &interface));
+                OK(sd_bus_message_enter_container(reply, 'a', "{sv}"));
+                while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
+                        OK(sd_bus_message_read(reply, "s", &name));
+                        if (strcmp(name, "Patterns") == 0) {
+                                OK(sd_bus_message_enter_container(reply, 'v', "a(yyay)"));
+                                OK(sd_bus_message_enter_container(reply, 'a', "(yyay)"));
+                                while (sd_bus_message_enter_container(reply, 'r', "yyay") > 0) {
+                                        OK(sd_bus_message_read(reply, "yy", &position, &type));
+                                        OK(sd_bus_message_read_array(reply, 'y', &data, &size));
+                                        n_patterns += position == 0 && (type == 6 || type == 7) &&
+                                                      size == 16 && memcmp(data, bytes, 16) == 0;
+                                        OK(sd_bus_message_exit_container(reply));
+                                }
+                                OK(sd_bus_message_exit_container(reply));
+                                OK(sd_bus_message_exit_container(reply));
+                        } else
+                                OK(sd_bus_message_skip(reply, "v"));
+                        OK(sd_bus_message_exit_container(reply));
+                }
+                OK(sd_bus_message_exit_container(reply));
+                OK(sd_bus_message_exit_container(reply));
+        }
+
+        for (guint i = 0; n_patterns == 2 && i < adapter->fake->radios->len; i++) {
+                FakeRadio *radio = adapter->fake->radios->pdata[i];
+
+                if (radio->adapter == adapter)
+                        fake_after(adapter->fake, adapter->fake->times.discover, hear, radio, NULL);
+        }
+        return 0;
+}
+
+static void call_client(FakeAdapter *adapter, const char *path, const char *interface, const char *member,
+                        sd_bus_message_handler_t done) {
+        FakeBluez *fake = adapter->fake;
+        sd_bus_message *m = NULL;
+        char name[32];
+
+        OK(sd_bus_message_new_method_call(fake->bus, &m, FAKE_CLIENT, path, interface, member));
+        (void) g_snprintf(name, sizeof(name), ":1.%u", fake->generation);
+        fake_call_as(fake, name, m, done, adapter);
+}
+
+static int on_released(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return 0;
+}
+
+void fake_adapter_release_monitor(FakeAdapter *adapter) {
+        g_autofree char *path = g_strconcat(adapter->monitor, "/service", NULL);
+
+        call_client(adapter, path, "org.bluez.AdvertisementMonitor1", "Release", on_released);
+}
+
+static void monitor_call(FakeBluez *fake, FakeAdapter *adapter, const char *member, sd_bus_message *call) {
+        const char *path;
+
+        OK(sd_bus_message_read(call, "o", &path));
+        g_clear_pointer(&adapter->monitor, g_free);
+        fake_reply(fake, call, NULL);
+        if (strcmp(member, "RegisterMonitor") != 0)
+                return;
+        adapter->monitor = g_strdup(path);
+        call_client(adapter, path, OBJECT_MANAGER, "GetManagedObjects", on_monitor);
+}
+
 /* -- properties ------------------------------------------------------------------------ */
 
 static void set_property(FakeBluez *fake, sd_bus_message *call) {
@@ -224,6 +312,9 @@ void fake_handle(FakeBluez *fake, sd_bus_message *call) {
                 fake_reply(fake, call, NULL);
         else if (g_strcmp0(interface, "org.bluez.AgentManager1") == 0)
                 agent_manager_call(fake, member, call);
+        else if (g_strcmp0(interface, "org.bluez.AdvertisementMonitorManager1") == 0 && adapter &&
+                 adapter->monitors)
+                monitor_call(fake, adapter, member, call);
         else if (g_strcmp0(interface, ADAPTER) == 0 && adapter)
                 adapter_call(fake, adapter, member, call);
         else if (g_strcmp0(interface, DEVICE) == 0 && radio)

@@ -37,6 +37,9 @@ static void append_adapter(const FakeAdapter *adapter, sd_bus_message *m) {
                                  "host", "Modalias", "s", "usb:v1D6Bp0246d0542", "Powered", "b",
                                  (int) adapter->powered, "Pairable", "b", (int) adapter->pairable,
                                  "Discovering", "b", (int) (adapter->n_discovering > 0)));
+        if (adapter->monitors)
+                OK(sd_bus_message_append(m, "{sa{sv}}", "org.bluez.AdvertisementMonitorManager1", 1,
+                                         "SupportedMonitorTypes", "as", 1, "or_patterns"));
 }
 
 static void append_device(const FakeRadio *radio, sd_bus_message *m) {
@@ -291,6 +294,7 @@ FakeAdapter *fake_adapter_add(FakeBluez *fake, const char *name, const char *add
 }
 
 void fake_adapter_free(FakeAdapter *adapter) {
+        g_free(adapter->monitor);
         g_free(adapter->path);
         g_free(adapter->address);
         g_free(adapter);

@@ -300,6 +300,51 @@ START_TEST(never_seen) {
 }
 END_TEST
 
+/* Where bluetoothd can do that, nobody is asked for more than he advertises by himself. */
+START_TEST(heard_by_a_monitor) {
+        f->hci0->monitors = true;
+        f->hut->near = _i == 0;
+        ble_open_link(f, _i == 2 ? "Hut" : HUT_ADDRESS);
+        if (_i == 0) {
+                ble_expect_open(f);
+                ck_assert_uint_eq(fake_count(f->fake, "RegisterMonitor"), 1);
+                ck_assert_uint_eq(fake_count(f->fake, "StartDiscovery"), 0);
+        } else {
+                /* not heard, or not by its name: it is scanned for after all, and the end comes no later */
+                ck_assert_int_eq(f->end, LINK_END_UNREACHABLE);
+                ck_assert_uint_eq(fake_count(f->fake, "RegisterMonitor"), _i == 1);
+                ck_assert_uint_eq(fake_count(f->fake, "StartDiscovery"), 1);
+        }
+        ble_settle(f);
+        ck_assert_ptr_null(f->hci0->monitor);
+        ck_assert_uint_eq(fake_count(f->fake, "UnregisterMonitor"), fake_count(f->fake, "RegisterMonitor"));
+}
+END_TEST
+
+/* It is not wanted at once, or later: a scan. */
+START_TEST(monitor_that_fails) {
+        f->hci0->monitors = true;
+        if (_i == 0)
+                fake_fail(f->fake, "RegisterMonitor", FAKE_ERROR("NotReady"), "Resource Not Ready");
+        else
+                f->fake->times.discover = 3 * USEC_PER_SEC;
+        ck_assert_int_ge(link_new_ble(f->bluez, f->bond, HUT_ADDRESS, &f->options, &ble_handler, f, &f->link),
+                         0);
+        ck_assert_int_ge(link_open(f->link), 0);
+        ble_pass(f, USEC_PER_SEC);
+        if (_i > 0) {
+                ck_assert_ptr_nonnull(f->hci0->monitor);
+                ck_assert_uint_eq(f->hci0->n_discovering, 0);
+                fake_adapter_release_monitor(f->hci0);
+                ble_settle(f);
+        }
+        ble_run_until(f, 20 * USEC_PER_SEC, f->opened > 0 || f->closed > 0);
+        ble_expect_open(f);
+        ck_assert_uint_eq(fake_count(f->fake, "StartDiscovery"), 1);
+        ck_assert_ptr_null(f->hci0->monitor);
+}
+END_TEST
+
 /* Between looking at the objects and scanning: it was there all the time, and no signal comes. */
 START_TEST(seen_by_somebody_elses_scan) {
         f->hut->known = f->hut->has_rssi = true;
@@ -671,6 +716,8 @@ int main(void) {
         tcase_add_test(tcase, never_resolved);
         tcase_add_test(tcase, lost_while_subscribing);
         tcase_add_test(tcase, never_seen);
+        tcase_add_loop_test(tcase, heard_by_a_monitor, 0, 3);
+        tcase_add_loop_test(tcase, monitor_that_fails, 0, 2);
         tcase_add_test(tcase, seen_by_somebody_elses_scan);
         tcase_add_test(tcase, scan_in_progress);
         tcase_add_loop_test(tcase, stale_without_pin, 0, 2);

@@ -107,3 +107,20 @@ def case_arguments(lab):
         lab.run("export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent; " + air.tool_command("--check-only", air.address()), check=False)
     )
     assert status == 4, text
+
+
+def case_monitor(lab):
+    """bluetoothd with what 5.66 has as an experiment: radios that are not known yet are heard without a scan."""
+    unit = "/run/systemd/system/bluetooth.service.d"
+    lab.at_end(f"rm -rf {unit}; systemctl daemon-reload")
+    lab.run(f"mkdir -p {unit}; printf '[Service]\\nExecStart=\\nExecStart=/usr/libexec/bluetooth/bluetoothd -E -d\\n' >{unit}/lab.conf; "
+            "systemctl daemon-reload")  # fmt: skip
+    air = Air(lab, "esp32", "nrf52")
+    since = lab.run("cut -d' ' -f1 /proc/uptime; journalctl --no-pager -n 0 --show-cursor | sed -n 's/-- cursor: //p'").split()[1]
+    story = air.start({"hut": 0, "mast": 1})
+    for radio in "hut", "mast":
+        story.told(f"{radio} bond pairing none", f"{radio} bond verified none")
+    log = lab.run(f"journalctl --no-pager -u bluetooth -o cat --after-cursor='{since}'")
+    assert "start_discovery()" not in log, log[-3000:]
+    lab.note(f"heard, paired and ready without a scan: {story.seconds('hut state ready none'):.1f} s "
+             f"and {story.seconds('mast state ready none'):.1f} s")  # fmt: skip
