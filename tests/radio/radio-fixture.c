@@ -121,7 +121,7 @@ void peer_listen(Peer *peer, uint16_t port) {
         struct sockaddr_in address = {
                         .sin_family = AF_INET,
                         .sin_port = htons(port),
-                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                        .sin_addr.s_addr = htonl(peer->address ?: INADDR_LOOPBACK),
         };
         socklen_t size = sizeof(address);
 

@@ -28,6 +28,7 @@ struct Peer {
         Engine *engine;
         Framer framer;
         int listener, fd;
+        uint32_t address; /* of the loopback net, in host order; 0: the usual one */
         uint16_t port;
         sd_event_source *listen_source, *source;
         uint64_t now_ms;
