@@ -177,7 +177,8 @@ class Tests(Case):
         sim, client = self.start()
         key, name = self.chat(client)
         for recipient in ("Public", key):
-            sim.control("delay", ms=900)  # before whatever follows the next answer
+            client.call(RADIO, "Radio", "Ping")  # behind the slots that are read when it is ready again
+            sim.control("delay", ms=400)  # before whatever follows the next answer
             client.call(RADIO, "Radio", "Ping")
             message = client.call(RADIO, "Radio", "SendText", "(ssa{sv})", recipient, f"to {recipient}", {})
             client.wait_message_state(message, "sending")
@@ -193,7 +194,7 @@ class Tests(Case):
 
         mark = len(client.signals)
         before = sim.control("popped")["total"]
-        sim.control("delay", ms=900)
+        sim.control("delay", ms=400)
         sim.control("text", from_=name, text="number", count=3)
         client.wait(lambda: self.received(client, since=mark), "the first message")
         handed_over = self.inhibit(client)  # while the second is on its way
